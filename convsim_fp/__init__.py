@@ -1,0 +1,112 @@
+"""convsim: test a conversational agent with simulated users, on a functional pure core.
+
+The names here are the everyday ones; each package below exports the rest of its own. What needs
+asyncio or cattrs is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from convsim_fp import goals, users
+from convsim_fp.core import (
+    AgentReplied,
+    Ask,
+    CallAgent,
+    CallUser,
+    Failed,
+    Failure,
+    Generate,
+    Generated,
+    Interrupted,
+    Leave,
+    Message,
+    Prompt,
+    Rules,
+    Satisfied,
+    Say,
+    State,
+    Step,
+    Stopped,
+    StopReason,
+    TestCase,
+    ToolCall,
+    Verdict,
+    View,
+    resume,
+    start,
+    step,
+)
+from convsim_fp.errors import ConvsimError, InvalidSpec, PortError, UnexpectedObservation
+
+if TYPE_CHECKING:
+    from convsim_fp.interpreters import (
+        AgentReply,
+        Ports,
+        Reply,
+        RunInterrupted,
+        aconverse,
+        aconverse_all,
+        aperform,
+        converse,
+        converse_all,
+        perform,
+        read_cases,
+    )
+    from convsim_fp.journal import state_from_json, state_to_json
+
+__all__ = [
+    "AgentReplied",
+    "AgentReply",
+    "Ask",
+    "CallAgent",
+    "CallUser",
+    "ConvsimError",
+    "Failed",
+    "Failure",
+    "Generate",
+    "Generated",
+    "Interrupted",
+    "InvalidSpec",
+    "Leave",
+    "Message",
+    "PortError",
+    "Ports",
+    "Prompt",
+    "Reply",
+    "Rules",
+    "RunInterrupted",
+    "Satisfied",
+    "Say",
+    "State",
+    "Step",
+    "StopReason",
+    "Stopped",
+    "TestCase",
+    "ToolCall",
+    "UnexpectedObservation",
+    "Verdict",
+    "View",
+    "aconverse",
+    "aconverse_all",
+    "aperform",
+    "converse",
+    "converse_all",
+    "goals",
+    "perform",
+    "read_cases",
+    "resume",
+    "start",
+    "state_from_json",
+    "state_to_json",
+    "step",
+    "users",
+]
+
+_IN_JOURNAL = ("state_from_json", "state_to_json")
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    package = "journal" if name in _IN_JOURNAL else "interpreters"
+    return getattr(import_module(f"{__name__}.{package}"), name)

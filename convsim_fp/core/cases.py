@@ -1,0 +1,267 @@
+"""Test cases: what one conversation is about, and every problem of a list of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, cast
+
+from attrs import evolve, field, fields, frozen
+
+from convsim_fp.core.json_values import JsonObject, NotJson, freeze_object, kind
+from convsim_fp.core.transcript import Message, Speaker, Transcript
+from convsim_fp.errors import InvalidSpec, Problem
+
+__all__ = ["ParsedCases", "TestCase", "parse_cases"]
+
+RESERVED_CONTEXT_KEYS = ("input", "messages", "mlflow_session_id")
+SPEAKER_OF_ROLE: Mapping[object, Speaker] = MappingProxyType(
+    {"user": "user", "assistant": "agent", "agent": "agent"}
+)
+NO_CONTENT = JsonObject({})
+
+
+def _object(value: object) -> JsonObject:
+    """Freeze an object; what is none stays as it is, for `_problems` to name it."""
+    if value is None:
+        return NO_CONTENT
+    try:
+        return freeze_object(cast("Mapping[str, object]", value))
+    except NotJson:
+        return cast("JsonObject", value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    match value:
+        case None:
+            return ()
+        case str():
+            return (value,) if value.strip() else ()
+        case list() | tuple():
+            return tuple(cast("Iterable[str]", value))
+        case _:
+            return cast("tuple[str, ...]", value)
+
+
+def _messages(value: object) -> Transcript:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        return cast("Transcript", value)
+    return tuple(_message(item) for item in cast("Iterable[object]", value))
+
+
+def _message(value: object) -> Message:
+    if not isinstance(value, Mapping):
+        return cast("Message", value)
+    item = cast("Mapping[str, object]", value)
+    speaker = SPEAKER_OF_ROLE.get(item.get("role")) if _hashable(item.get("role")) else None
+    text = item.get("content")
+    if speaker is None or not isinstance(text, str) or set(item) - {"role", "content"}:
+        return cast("Message", value)
+    return Message(speaker, text)
+
+
+def _hashable(value: object) -> bool:
+    return isinstance(value, str | None)
+
+
+@frozen
+class TestCase:
+    """One conversation to simulate: what the user wants, who they are, what is already known.
+
+    `goal` is what the user wants to achieve; `persona` who they are; `simulation_guidelines` (text
+    or a list of texts) how to play them; `context` goes to the agent with every call;
+    `expectations` go to the scorers; `history` is what was said before, as `Message`s or
+    ``{"role": "user" | "assistant", "content": …}``; with `agent_opens` the agent speaks first;
+    `max_turns` overrides the limit of the rules; `extra` is JSON that simulated users and goal
+    checks read for themselves. Raises `InvalidSpec` with all problems at once.
+
+    >>> TestCase(goal="Return the red shoes", context={"order_id": "W7"}).context["order_id"]
+    'W7'
+    """
+
+    __test__ = False  # pytest would take the name for a class of tests
+
+    goal: str
+    persona: str | None = None
+    context: JsonObject = field(default=None, converter=_object)
+    expectations: JsonObject = field(default=None, converter=_object)
+    simulation_guidelines: tuple[str, ...] = field(default=(), converter=_texts)
+    id: str | None = None
+    tags: tuple[str, ...] = field(default=(), converter=_texts)
+    history: Transcript = field(default=(), converter=_messages)
+    agent_opens: bool = False
+    max_turns: int | None = None
+    extra: JsonObject = field(default=None, converter=_object)
+
+    def __attrs_post_init__(self) -> None:
+        problems = (
+            *_text_problems(self),
+            *_object_problems(self),
+            *_list_problems(self),
+            *_history_problems(self),
+            *_opening_problems(self),
+        )
+        if problems:
+            name = self.id if isinstance(self.id, str) else None
+            raise InvalidSpec(evolve(problem, id=name) for problem in problems)
+
+
+@frozen
+class ParsedCases:
+    """What a list of records gave: the good cases, and by index what is wrong with the others.
+
+    `warnings` do not keep a case from running: keys that nothing reads.
+    """
+
+    cases: tuple[TestCase, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+    def or_raise(self) -> tuple[TestCase, ...]:
+        """Hand out the cases, or raise `InvalidSpec` with the problems of all of them."""
+        if self.problems:
+            raise InvalidSpec(self.problems)
+        return self.cases
+
+
+def parse_cases(records: Iterable[object]) -> ParsedCases:
+    """Read test cases from plain dicts, collecting every problem by index, id and field.
+
+    Absent and None are the same. Cases that have an id must not share it. Never raises for what a
+    record holds.
+
+    >>> str(parse_cases([{"goal": "pay"}, {"gaol": "pay"}]).problems[0])
+    'cases[1]: goal is missing; write what the user wants to achieve'
+    """
+    readings = tuple(_read(index, record) for index, record in enumerate(records))
+    return ParsedCases(
+        cases=tuple(r.case for r in readings if r.case is not None),
+        problems=(*(p for r in readings for p in r.problems), *_shared_ids(readings)),
+        warnings=tuple(p for r in readings for p in r.warnings),
+    )
+
+
+@frozen
+class _Reading:
+    index: int
+    id: str | None = None
+    case: TestCase | None = None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+FIELDS = tuple(attribute.name for attribute in fields(TestCase))
+
+
+def _read(index: int, record: object) -> _Reading:
+    if isinstance(record, TestCase):
+        return _Reading(index, record.id, record)
+    if not isinstance(record, Mapping):
+        what = f"is {kind(record)}, expected an object with a goal"
+        return _Reading(index, problems=(Problem("the case", what, index),))
+    item = cast("Mapping[object, object]", record)
+    found = item.get("id")
+    name = found if isinstance(found, str) else None
+    warnings = tuple(
+        Problem(str(key), _unknown(str(key)), index, name) for key in item if key not in FIELDS
+    )
+    given = {key: item[key] for key in FIELDS if item.get(key) is not None}
+    try:
+        case = TestCase(**cast("dict[str, Any]", {"goal": None, **given}))
+    except InvalidSpec as error:
+        problems = tuple(evolve(problem, index=index, id=name) for problem in error.problems)
+        return _Reading(index, name, problems=problems, warnings=warnings)
+    return _Reading(index, name, case, warnings=warnings)
+
+
+def _shared_ids(readings: Iterable[_Reading]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for reading in readings:
+        if reading.id is None:
+            continue
+        if reading.id in first:
+            what = f"is the id of cases[{first[reading.id]}] too; give each case its own"
+            yield Problem("id", what, reading.index, reading.id)
+        first = {reading.id: reading.index} | first
+
+
+def _unknown(key: str) -> str:
+    close = get_close_matches(key, FIELDS, n=1)
+    meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
+    return f"is not a field of a test case and is ignored; {meant}"
+
+
+def _text_problems(case: TestCase) -> Iterator[Problem]:
+    goal = cast("object", case.goal)
+    if goal is None:
+        yield Problem("goal", "is missing; write what the user wants to achieve")
+    elif not isinstance(goal, str):
+        yield Problem("goal", f"is {kind(goal)}, expected text")
+    elif not goal.strip():
+        yield Problem("goal", "is empty; write what the user wants to achieve")
+    for name in ("persona", "id"):
+        value = cast("object", getattr(case, name))
+        if value is not None and not isinstance(value, str):
+            yield Problem(name, f"is {kind(value)}, expected text")
+    if case.id is not None and isinstance(case.id, str) and not case.id.strip():
+        yield Problem("id", "is empty; leave it out or name the case")
+
+
+def _object_problems(case: TestCase) -> Iterator[Problem]:
+    for name in ("context", "expectations", "extra"):
+        value = cast("object", getattr(case, name))
+        if isinstance(value, JsonObject):
+            continue
+        try:
+            freeze_object(cast("Mapping[str, object]", value))
+        except NotJson as error:
+            yield Problem(f"{name}.{error.path}".rstrip("."), error.what)
+    if isinstance(case.context, JsonObject):
+        for key in RESERVED_CONTEXT_KEYS:
+            if key in case.context:
+                yield Problem(f"context.{key}", "is a reserved key; rename it")
+
+
+def _list_problems(case: TestCase) -> Iterator[Problem]:
+    for name in ("simulation_guidelines", "tags"):
+        value = cast("object", getattr(case, name))
+        if not isinstance(value, tuple):
+            yield Problem(name, f"is {kind(value)}, expected text or a list of texts")
+            continue
+        for i, item in enumerate(cast("tuple[object, ...]", value)):
+            if not isinstance(item, str):
+                yield Problem(f"{name}[{i}]", f"is {kind(item)}, expected text")
+
+
+def _history_problems(case: TestCase) -> Iterator[Problem]:
+    history = cast("object", case.history)
+    if not isinstance(history, tuple):
+        yield Problem("history", f"is {kind(history)}, expected a list of messages")
+        return
+    for i, message in enumerate(cast("tuple[object, ...]", history)):
+        if isinstance(message, Message):
+            continue
+        yield Problem(
+            f"history[{i}]",
+            f"is {_shown(message)}, expected a role (user or assistant) and a content (text)",
+        )
+
+
+def _shown(message: object) -> str:
+    if not isinstance(message, Mapping):
+        return kind(message)
+    item = cast("Mapping[object, object]", message)
+    return "{" + ", ".join(f"{key}: {value!r:.40}" for key, value in item.items())[:200] + "}"
+
+
+def _opening_problems(case: TestCase) -> Iterator[Problem]:
+    opens, limit = cast("object", case.agent_opens), cast("object", case.max_turns)
+    if not isinstance(opens, bool):
+        yield Problem("agent_opens", f"is {kind(opens)}, expected true or false")
+    elif opens and case.history:
+        yield Problem("agent_opens", "is set together with history; keep one of them")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        yield Problem("max_turns", f"is {kind(limit)}, expected a whole number of at least 1")

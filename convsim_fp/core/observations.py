@@ -1,0 +1,61 @@
+"""What came back from the world: frozen observations that `step` takes."""
+
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+from attrs.validators import in_, instance_of
+
+from convsim_fp.core.requests import RequestId
+from convsim_fp.core.transcript import ToolCall
+
+__all__ = ["AgentReplied", "Failed", "Failure", "Generated", "Interrupted", "Observation"]
+
+
+@frozen
+class Failure:
+    """Why there is no answer: a kind to group by, such as ``timed_out``, and words."""
+
+    kind: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
+
+
+@frozen
+class Generated:
+    """The raw reply of a model, or of a user outside of the core."""
+
+    id: RequestId
+    text: str = field(validator=instance_of(str))
+
+
+@frozen
+class AgentReplied:
+    """The agent's reply; with `ended` it says that the conversation is over for it."""
+
+    id: RequestId
+    text: str = field(validator=instance_of(str))
+    ended: bool = False
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@frozen
+class Failed:
+    """The final failure of a request, after whatever retries the interpreter made."""
+
+    id: RequestId
+    failure: Failure = field(validator=instance_of(Failure))
+
+
+@frozen
+class Interrupted:
+    """The interpreter's word that the conversation must stop, in whatever phase it is."""
+
+    reason: Literal["budget", "deadline", "cancelled"] = field(
+        validator=in_(("budget", "deadline", "cancelled"))
+    )
+    detail: str = ""
+
+
+Observation: TypeAlias = Generated | AgentReplied | Failed | Interrupted

@@ -1,0 +1,175 @@
+"""The state of a conversation: data only, frozen, equal when its parts are equal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+from convsim_fp.core.behaviours import GoalCheck, SimulatedUser, Verdict
+from convsim_fp.core.cases import TestCase
+from convsim_fp.core.json_values import Json, kind
+from convsim_fp.core.observations import Failure
+from convsim_fp.core.requests import Request, Session
+from convsim_fp.core.transcript import Transcript
+from convsim_fp.errors import InvalidSpec, Problem
+
+__all__ = [
+    "Checking",
+    "Closing",
+    "LaneReplies",
+    "Phase",
+    "Replying",
+    "Rules",
+    "Speaking",
+    "State",
+    "Step",
+    "StopReason",
+    "Stopped",
+]
+
+
+class StopReason(StrEnum):
+    """Why a conversation ended."""
+
+    GOAL_ACHIEVED = "goal_achieved"
+    USER_LEFT = "user_left"
+    AGENT_ENDED = "agent_ended"
+    MAX_TURNS = "max_turns"
+    AGENT_FAILED = "agent_failed"
+    USER_FAILED = "user_failed"
+    GOAL_CHECK_FAILED = "goal_check_failed"
+    BUDGET = "budget"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+
+@frozen
+class Rules:
+    """How conversations go: who plays the user, what checks the goal, and the limits.
+
+    `goal_check` None leaves it to the user's own word (`Satisfied`), for which the user is asked
+    once more after the last reply. `max_turns` counts turns, `max_asks` the questions that a
+    behaviour may ask for one decision. `overlap` asks for the next user message while the goal
+    check is still out: faster, at the price of at most one wasted message per conversation. Raises
+    `InvalidSpec` with all problems at once.
+    """
+
+    user: SimulatedUser
+    goal_check: GoalCheck | None
+    max_turns: int = 10
+    max_asks: int = 3
+    overlap: bool = False
+    on_goal_check_failure: Literal["stop", "continue"] = "stop"
+
+    def __attrs_post_init__(self) -> None:
+        problems = [
+            Problem(f"rules: {name}", f"is {kind(value)}, expected {expected}")
+            for name, value, expected, good in (
+                ("user", self.user, "a function of a view", callable(self.user)),
+                (
+                    "goal_check",
+                    self.goal_check,
+                    "a function of a view, or None",
+                    self.goal_check is None or callable(self.goal_check),
+                ),
+                (
+                    "max_turns",
+                    self.max_turns,
+                    "a whole number of at least 1",
+                    _count(self.max_turns),
+                ),
+                ("max_asks", self.max_asks, "a whole number of at least 1", _count(self.max_asks)),
+                ("overlap", self.overlap, "true or false", isinstance(self.overlap, bool)),
+                (
+                    "on_goal_check_failure",
+                    self.on_goal_check_failure,
+                    "'stop' or 'continue'",
+                    self.on_goal_check_failure in ("stop", "continue"),
+                ),
+            )
+            if not good
+        ]
+        if problems:
+            raise InvalidSpec(problems)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+@frozen
+class LaneReplies:
+    """What came back for one decision: raw replies in the order of the questions, or a failure."""
+
+    replies: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@frozen
+class Closing:
+    """Why the turn under way is the last one, whatever the verdict."""
+
+    reason: StopReason
+    detail: str = ""
+
+
+@frozen
+class Speaking:
+    """Waits for the user's move; with `closing`, only for whether it is satisfied or leaves."""
+
+    turn: int
+    user: LaneReplies = LaneReplies()
+    closing: Closing | None = None
+
+
+@frozen
+class Replying:
+    """Waits for the agent; turn 0 is its opening. `closing` when it answers the last words."""
+
+    turn: int
+    closing: Closing | None = None
+
+
+@frozen
+class Checking:
+    """Waits for the goal check's verdict on a reply, and may hold what the user said ahead."""
+
+    turn: int
+    goal_check: LaneReplies = LaneReplies()
+    ahead: LaneReplies = LaneReplies()
+    closing: Closing | None = None
+
+
+@frozen
+class Stopped:
+    """The end: the reason, the number of turns that the user spoke in, and why in words."""
+
+    reason: StopReason
+    turns: int
+    detail: str = ""
+    failure: Failure | None = None
+
+
+Phase: TypeAlias = Speaking | Replying | Checking | Stopped
+
+
+@frozen
+class State:
+    """One conversation at one moment. Nothing in it can change, and nothing in it is code."""
+
+    case: TestCase
+    session: Session
+    phase: Phase
+    transcript: Transcript = ()
+    verdicts: tuple[Verdict, ...] = ()
+    memo: Json = None
+
+
+@frozen
+class Step:
+    """A state and everything that it waits for; no requests when it has stopped."""
+
+    state: State
+    requests: tuple[Request, ...] = field(default=())

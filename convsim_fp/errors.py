@@ -1,0 +1,124 @@
+"""Every exception that convsim raises on purpose.
+
+Drawn as a tree:
+
+    ConvsimError
+    ├─ InvalidSpec (ValueError)      a bad case or limit, at construction, all problems at once
+    ├─ UnexpectedObservation         the interpreter answered what was not waited for
+    ├─ PortError                     raised by adapters, sorted for retry
+    │  ├─ RateLimited  Unavailable  TimedOut                worth another attempt
+    │  ├─ ContextTooLong  MalformedReply  Refused  Unauthorized
+    │  └─ AgentError                 the agent under test failed
+    └─ JournalError                  what was recorded cannot be read
+"""
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+__all__ = [
+    "AgentError",
+    "ContextTooLong",
+    "ConvsimError",
+    "InvalidSpec",
+    "JournalError",
+    "MalformedReply",
+    "PortError",
+    "Problem",
+    "RateLimited",
+    "Refused",
+    "TimedOut",
+    "Unauthorized",
+    "Unavailable",
+    "UnexpectedObservation",
+]
+
+
+@frozen
+class Problem:
+    """One thing that is wrong with a specification, and where.
+
+    `index` counts cases from 0, as `cases[index]` does; None where there is no list. `field` may be
+    a path such as ``history[2].role``.
+
+    >>> str(Problem(field="goal", what="is empty; write what the user wants", index=7, id="refund"))
+    'cases[7] ("refund"): goal is empty; write what the user wants'
+    """
+
+    field: str
+    what: str
+    index: int | None = None
+    id: str | None = None
+
+    def __str__(self) -> str:
+        name = "" if self.id is None else f' ("{self.id}")'
+        where = f"case{name}: " if name else ""
+        if self.index is not None:
+            where = f"cases[{self.index}]{name}: "
+        return f"{where}{self.field} {self.what}".strip()
+
+
+class ConvsimError(Exception):
+    """Catches everything that convsim raises on purpose."""
+
+
+class InvalidSpec(ConvsimError, ValueError):
+    """Refuses a case, a list of cases or limits before anything runs; `problems` holds them all."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(*self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class UnexpectedObservation(ConvsimError):
+    """Tells an interpreter that it answered what the state does not wait for.
+
+    The state is unchanged: go on with the one you hold.
+    """
+
+
+class PortError(ConvsimError):
+    """What an adapter raises when a port could not answer; becomes a `Failed` observation."""
+
+
+class RateLimited(PortError):
+    """The endpoint asks for fewer requests; `retry_after` in seconds where it said so."""
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Unavailable(PortError):
+    """The endpoint could not be reached or answered with a server error."""
+
+
+class TimedOut(PortError):
+    """No answer came within the time allowed."""
+
+
+class ContextTooLong(PortError):
+    """The conversation no longer fits the model's context window."""
+
+
+class MalformedReply(PortError):
+    """An answer came that cannot be used as what was asked for."""
+
+
+class Refused(PortError):
+    """The endpoint or the model declined to answer this request."""
+
+
+class Unauthorized(PortError):
+    """The endpoint did not accept the credentials."""
+
+
+class AgentError(PortError):
+    """The agent under test raised, or replied with what cannot be read."""
+
+
+class JournalError(ConvsimError):
+    """What was recorded cannot be read or does not fit."""

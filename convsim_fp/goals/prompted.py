@@ -1,0 +1,70 @@
+"""A goal check by a judge model."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from attrs import frozen
+
+from convsim_fp.core.behaviours import Ask, GoalCheck, Question, Verdict, View
+from convsim_fp.core.json_values import freeze_object
+from convsim_fp.core.prompts import Prompt
+from convsim_fp.core.reading import find_object, looks_like_object, without_reasoning, yes_or_no
+from convsim_fp.texts import V1, Wording
+
+__all__ = ["prompted"]
+
+SCHEMA = freeze_object(
+    {
+        "type": "object",
+        "properties": {
+            "rationale": {"type": "string"},
+            "result": {"type": "string", "enum": ["yes", "no"]},
+        },
+        "required": ["rationale", "result"],
+        "additionalProperties": False,
+    }
+)
+
+
+def prompted(*, wording: Wording = V1) -> GoalCheck:
+    """A model reads the record and says whether the goal is reached.
+
+    An answer that is not clearly a yes or a no is asked for again with the reason, as often as the
+    rules' `max_asks` allows; then the goal check has failed.
+    """
+    return _Prompted(wording)
+
+
+@frozen
+class _Prompted:
+    wording: Wording
+
+    def __call__(self, view: View) -> Generator[Question, str, Verdict]:
+        system = self.wording.judge(view.case)
+        because = ""
+        while True:
+            question = self.wording.judge_question(because)
+            prompt = Prompt("judge", system, view.transcript, question, SCHEMA)
+            verdict = read_verdict((yield Ask(prompt, because)))
+            if verdict is not None:
+                return verdict
+            because = 'it is not one JSON object with a "result" of "yes" or "no"'
+
+
+def read_verdict(reply: str) -> Verdict | None:
+    """Read a judge's answer; None where it is not clearly one or the other.
+
+    >>> read_verdict('```json\\n{"rationale": "It is refunded.", "result": "yes"}\\n```').achieved
+    True
+    """
+    text = without_reasoning(reply)
+    if not looks_like_object(text):
+        achieved = yes_or_no(text)
+        return None if achieved is None else Verdict(achieved)
+    answer = find_object(text, "result")
+    achieved = yes_or_no(answer["result"]) if answer is not None else None
+    if answer is None or achieved is None:
+        return None
+    rationale = answer.get("rationale")
+    return Verdict(achieved, rationale.strip() if isinstance(rationale, str) else "")

@@ -1,0 +1,60 @@
+"""Interpreters: thin loops that perform what a conversation waits for. No vendor in here."""
+
+from convsim_fp.interpreters.aio import ConversationCancelled, aconverse
+from convsim_fp.interpreters.batch import (
+    Finished,
+    RulesOf,
+    RunCancelled,
+    aconverse_all,
+    converse_all,
+)
+from convsim_fp.interpreters.cases import UnknownFieldWarning, read_cases
+from convsim_fp.interpreters.drive import RunInterrupted
+from convsim_fp.interpreters.perform import APerform, Perform, aperform, atraced, perform, traced
+from convsim_fp.interpreters.ports import (
+    Agent,
+    AgentReply,
+    Entry,
+    Facts,
+    Model,
+    Observed,
+    Ports,
+    PortsOf,
+    Reply,
+    Sink,
+    Tracer,
+    UserPort,
+)
+from convsim_fp.interpreters.threads import converse
+
+__all__ = [
+    "APerform",
+    "Agent",
+    "AgentReply",
+    "ConversationCancelled",
+    "Entry",
+    "Facts",
+    "Finished",
+    "Model",
+    "Observed",
+    "Perform",
+    "Ports",
+    "PortsOf",
+    "Reply",
+    "RulesOf",
+    "RunCancelled",
+    "RunInterrupted",
+    "Sink",
+    "Tracer",
+    "UnknownFieldWarning",
+    "UserPort",
+    "aconverse",
+    "aconverse_all",
+    "aperform",
+    "atraced",
+    "converse",
+    "converse_all",
+    "perform",
+    "read_cases",
+    "traced",
+]

@@ -1,0 +1,138 @@
+"""The ports through which a conversation reaches the world; each is a plain function.
+
+    user_model, goal_model   (Generate)  -> Reply | str          raises PortError
+    agent                    (CallAgent) -> AgentReply | str     raises AgentError
+    user                     (CallUser)  -> UserReply | str      for the behaviour `delegated`
+    sink                     (Entry)     -> None                 told before it is acted on
+    tracer                   (Request)   -> a context manager around the request, which gives a
+                                            function to hand the observation to
+
+In the asyncio interpreter the first three may be coroutine functions as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from convsim_fp.core.observations import Observation
+from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request, Session
+from convsim_fp.core.transcript import ToolCall
+from convsim_fp.errors import InvalidSpec, Problem
+from convsim_fp.users.delegated import UserReply
+
+__all__ = [
+    "Agent",
+    "AgentReply",
+    "Entry",
+    "Facts",
+    "Model",
+    "Observed",
+    "Ports",
+    "PortsOf",
+    "Reply",
+    "Sink",
+    "Tracer",
+    "UserPort",
+    "UserReply",
+]
+
+
+@frozen
+class Facts:
+    """What a request cost; the machine never reads it. None is unknown, not nothing.
+
+    Tokens, US dollars and seconds; `attempts` counts the requests made, the last one included.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+    attempts: int = 1
+
+
+NO_FACTS = Facts()
+
+
+@frozen
+class Reply:
+    """A model's reply."""
+
+    text: str
+    facts: Facts = NO_FACTS
+
+
+@frozen
+class AgentReply:
+    """The agent's reply; with `ended` the conversation is over for it."""
+
+    text: str
+    ended: bool = False
+    tool_calls: tuple[ToolCall, ...] = field(default=(), converter=tuple[ToolCall, ...])
+    facts: Facts = NO_FACTS
+
+
+@frozen
+class Observed:
+    """An observation for the machine and the facts for the envelope."""
+
+    observation: Observation
+    facts: Facts = NO_FACTS
+
+
+@frozen
+class Entry:
+    """One thing that happened in a session: what was asked, what came back, what it cost.
+
+    `request` is None for an interruption; `wasted` marks what came after nobody waited for it.
+    """
+
+    session: Session
+    request: Request | None
+    observed: Observed
+    wasted: bool = False
+
+
+Model: TypeAlias = Callable[[Generate], Reply | str | Awaitable[Reply | str]]
+Agent: TypeAlias = Callable[[CallAgent], AgentReply | str | Awaitable[AgentReply | str]]
+UserPort: TypeAlias = Callable[[CallUser], UserReply | str | Awaitable[UserReply | str]]
+Sink: TypeAlias = Callable[[Entry], None]
+Tracer: TypeAlias = Callable[[Request], AbstractContextManager[Callable[[Observed], object]]]
+
+
+def no_sink(entry: Entry) -> None:
+    """Keep nothing."""
+    del entry
+
+
+@frozen
+class Ports:
+    """What one conversation talks to. `goal_model` is the `user_model` unless it is given.
+
+    Raises `InvalidSpec` for what cannot be called.
+    """
+
+    agent: Agent
+    user_model: Model | None = None
+    goal_model: Model | None = None
+    user: UserPort | None = None
+
+    def __attrs_post_init__(self) -> None:
+        optional = (self.user_model, self.goal_model, self.user)
+        named = zip(("user_model", "goal_model", "user"), optional, strict=True)
+        given = (("agent", self.agent), *((n, port) for n, port in named if port is not None))
+        problems = [
+            Problem(f"ports: {name}", f"is {port!r:.80}, expected a function")
+            for name, port in given
+            if not callable(port)
+        ]
+        if problems:
+            raise InvalidSpec(problems)
+
+
+PortsOf: TypeAlias = Callable[[Session], Ports]

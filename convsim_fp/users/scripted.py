@@ -1,0 +1,77 @@
+"""A simulated user that speaks fixed lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+
+from attrs import frozen
+
+from convsim_fp.core.behaviours import Leave, Move, Say, SimulatedUser, View
+from convsim_fp.core.cases import TestCase
+from convsim_fp.core.json_values import Json, JsonObject, dumps, kind
+from convsim_fp.errors import InvalidSpec, Problem
+
+__all__ = ["fill", "scripted"]
+
+PLACEHOLDER = re.compile(r"\{\{(\w[\w.-]*)\}\}|\{(\w[\w.-]*)\}")
+SOURCES = ("goal", "persona", "id", "context", "extra")
+
+
+def scripted(lines: Iterable[str] | None = None) -> SimulatedUser:
+    """Say the lines one after the other, then leave.
+
+    Without lines, those of ``case.extra["script"]``. ``{context.order_id}`` in a line becomes that
+    value of the case; ``{{word}}`` stays as ``{word}``, and any other brace is only a brace. Raises
+    `InvalidSpec` for lines that are not texts.
+
+    >>> from convsim_fp.core.cases import TestCase
+    >>> user = scripted(["My order is {context.order}."])
+    >>> user(View(TestCase(goal="track it", context={"order": "W7"}), turn=1)).text
+    'My order is W7.'
+    """
+    if lines is None:
+        return _Scripted(None)
+    return _Scripted(_checked(tuple(lines) if not isinstance(lines, str) else lines, "lines"))
+
+
+@frozen
+class _Scripted:
+    lines: tuple[str, ...] | None
+
+    def __call__(self, view: View) -> Move:
+        lines = self.lines
+        if lines is None:
+            lines = _checked(view.case.extra.get("script"), "extra.script", view.case.id)
+        said = view.turn - 1
+        return Say(fill(lines[said], view.case)) if said < len(lines) else Leave("the script ended")
+
+
+def fill(line: str, case: TestCase) -> str:
+    """Put values of the case in the places of ``{goal}``, ``{context.order.id}`` and their like.
+
+    Raises `InvalidSpec` for a place that the case has no value for.
+    """
+    return PLACEHOLDER.sub(
+        lambda found: f"{{{found[1]}}}" if found[1] else _value(found[2], case), line
+    )
+
+
+def _value(path: str, case: TestCase) -> str:
+    first, *rest = path.split(".")
+    value: Json = getattr(case, first) if first in SOURCES else None
+    for key in rest:
+        value = value.get(key) if isinstance(value, JsonObject) else None
+    if value is None:
+        what = f"has {{{path}}}, for which the case has no value; known are {', '.join(SOURCES)}"
+        raise InvalidSpec([Problem("script", what, id=case.id)])
+    return value if isinstance(value, str) else dumps(value)
+
+
+def _checked(found: Any, field: str, name: str | None = None) -> tuple[str, ...]:
+    items = cast("tuple[object, ...]", found if isinstance(found, tuple) else ())
+    texts = tuple(item for item in items if isinstance(item, str))
+    if texts and len(texts) == len(items):
+        return texts
+    raise InvalidSpec([Problem(field, f"is {kind(found)}, expected a list of texts", id=name)])

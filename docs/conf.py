@@ -1,0 +1,35 @@
+"""Sphinx: Markdown pages, reference from docstrings, no network."""
+
+import tomllib
+from pathlib import Path
+
+project = "convsim-fp"
+release = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]["version"]
+copyright = "the convsim-fp authors"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build", "examples"]
+html_theme = "furo"
+html_title = f"convsim-fp {release}"
+html_show_sourcelink = False
+
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# Docstrings write names in single backticks, as Markdown does.
+default_role = "code"
+add_module_names = False
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+toc_object_entries = False
+
+nitpicky = True
+# Without a network only our own names can be looked up; everything else passes.
+nitpick_ignore_regex = [(r"py:.*", r"(?!convsim_(fp|adapters)\b).*")]

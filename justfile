@@ -1,0 +1,59 @@
+bin := justfile_directory() / ".venv" / "bin"
+
+# What there is to do.
+default:
+    @just --list
+
+# A virtual environment with everything that development needs.
+setup:
+    python3 -m venv .venv
+    {{bin}}/pip install -q -c constraints.txt -e '.[dev]'
+
+# Rewrite the code in the house style.
+fmt:
+    {{bin}}/ruff format
+    {{bin}}/ruff check --fix
+
+# Style and borders.
+lint:
+    {{bin}}/ruff format --check
+    {{bin}}/ruff check
+    {{bin}}/lint-imports
+
+# Both type checkers, strict.
+types:
+    {{bin}}/mypy
+    {{bin}}/basedpyright --pythonpath {{bin}}/python
+
+# All tests but the benchmarks; arguments go to pytest.
+test *args:
+    {{bin}}/pytest -n auto {{args}}
+
+# The laws, with as many examples as in CI.
+props *args:
+    HYPOTHESIS_PROFILE=ci {{bin}}/pytest -n auto tests/property {{args}}
+
+# Branch coverage; the pure core has to reach all of it.
+cover:
+    {{bin}}/pytest -n auto --cov --cov-report=
+    {{bin}}/coverage report --fail-under=100 --include='convsim_fp/core/*,convsim_fp/users/*,convsim_fp/goals/*'
+
+# Links and references are checked; the pages land in docs/_build.
+docs:
+    {{bin}}/sphinx-build -W --keep-going -n -q docs docs/_build
+
+# Time and memory, one process at a time, in a fixed order.
+bench *args:
+    {{bin}}/pytest tests/benchmarks -m benchmark -p no:randomly -s {{args}}
+
+# The example that the README begins with.
+demo:
+    {{bin}}/python docs/examples/quickstart.py
+
+# Everything that CI checks, on a copy of the tree.
+check:
+    bash .ci/run
+
+# Source distribution and wheel, in dist/.
+wheel:
+    {{bin}}/python -m build --no-isolation

@@ -1,0 +1,22 @@
+"""Run by CI in an environment that holds nothing but the wheel and what it requires."""
+
+import importlib.metadata
+import importlib.util
+import runpy
+from pathlib import Path
+
+import convsim_adapters
+import convsim_fp
+
+ROOT = Path(__file__).resolve().parents[1]
+
+for package in (convsim_fp, convsim_adapters):
+    folder = Path(next(iter(package.__path__)))
+    assert not folder.is_relative_to(ROOT), f"{folder} is the source tree, not the wheel"
+    assert (folder / "py.typed").exists(), f"{folder} has no py.typed"
+
+for extra in ("hypothesis", "pytest"):
+    assert importlib.util.find_spec(extra) is None, f"{extra} is installed: not a bare environment"
+
+runpy.run_path(str(ROOT / "docs" / "examples" / "quickstart.py"), run_name="__main__")
+print("convsim-fp", importlib.metadata.version("convsim-fp"), "works without extras")

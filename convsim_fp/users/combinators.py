@@ -59,7 +59,8 @@ class _Then:
         name = "early" if view.turn <= self.turns else "late"
         user = self.early if name == "early" else self.late
         memo = view.memo.get(name) if isinstance(view.memo, JsonObject) else None
-        move: Move = yield from consult(user, evolve(view, memo=memo))
+        asking: Generator[Question, str, Move] = consult(user, evolve(view, memo=memo))
+        move = yield from asking
         if isinstance(move, Say):
             return evolve(move, memo=_owned(name, move.memo))
         return move

@@ -70,8 +70,9 @@ def _value(path: str, case: TestCase) -> str:
 
 
 def _checked(found: Any, field: str, name: str | None = None) -> tuple[str, ...]:
+    what = f"is {kind(found)}, expected a list of texts"
     items = cast("tuple[object, ...]", found if isinstance(found, tuple) else ())
     texts = tuple(item for item in items if isinstance(item, str))
     if texts and len(texts) == len(items):
         return texts
-    raise InvalidSpec([Problem(field, f"is {kind(found)}, expected a list of texts", id=name)])
+    raise InvalidSpec([Problem(field, what, id=name)])

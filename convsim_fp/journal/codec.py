@@ -16,7 +16,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from convsim_fp.core.json_values import Json, JsonObject, freeze, freeze_object, thaw
-from convsim_fp.core.state import Phase, State
+from convsim_fp.core.state import Phase, State, StopReason
 from convsim_fp.errors import JournalError
 
 __all__ = ["state_from_json", "state_to_json"]
@@ -48,6 +48,10 @@ def _exactly(plain: type) -> Callable[[object, object], object]:
     return structure
 
 
+def _stop_reason(value: object, _: object) -> StopReason:
+    return StopReason(value)
+
+
 def _object(value: dict[str, object], _: object) -> JsonObject:
     return freeze_object(value)
 
@@ -61,6 +65,7 @@ def _converter() -> Converter:
     seam: Any = made  # cattrs leaves the types of its hooks open
     for plain in (str, int, bool):  # before the union: it would keep cattrs' own, which convert
         seam.register_structure_hook(plain, _exactly(plain))
+    seam.register_structure_hook(StopReason, _stop_reason)  # else the hook of str would take it
     seam.register_unstructure_hook(JsonObject, thaw)
     seam.register_structure_hook(JsonObject, _object)
     configure_tagged_union(Phase, made, tag_name="phase")

@@ -1,0 +1,29 @@
+"""The test kit: fakes, hypothesis strategies and conformance checks; needs the extra `testing`.
+
+strategies   what conversations are made of, for properties of your own
+fake_…       models and agents as pure functions of the request
+drive        a conversation by hand, in any order of arrival
+check_…      whether your own user, goal check, model or agent keeps what convsim relies on
+"""
+
+from convsim_fp.testing import strategies
+from convsim_fp.testing.conformance import (
+    check_agent,
+    check_goal_check,
+    check_model,
+    check_user,
+)
+from convsim_fp.testing.fakes import Observe, drive, fake_agent, fake_model, observing
+
+__all__ = [
+    "Observe",
+    "check_agent",
+    "check_goal_check",
+    "check_model",
+    "check_user",
+    "drive",
+    "fake_agent",
+    "fake_model",
+    "observing",
+    "strategies",
+]

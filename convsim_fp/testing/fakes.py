@@ -1,0 +1,94 @@
+"""Fakes: models and agents that are pure functions of the request.
+
+The digest of a request picks its answer, so a fake answers alike in whatever order, thread or
+process it is asked, and two runs that ask the same get the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import TypeAlias, TypeVar
+
+from convsim_fp.core.machine import step as next_step
+from convsim_fp.core.observations import Observation
+from convsim_fp.core.requests import CallAgent, Generate, Request
+from convsim_fp.core.state import Rules, State, Step
+from convsim_fp.errors import PortError
+from convsim_fp.interpreters.perform import perform
+from convsim_fp.interpreters.ports import AgentReply, Ports, Reply
+from convsim_fp.journal.digests import digest
+
+__all__ = ["Observe", "drive", "fake_agent", "fake_model", "observing"]
+
+Observe: TypeAlias = Callable[[Request], Observation]
+
+A = TypeVar("A")
+
+
+def fake_model(
+    answers: Sequence[str | Reply | PortError], *, seed: int = 0
+) -> Callable[[Generate], Reply | str]:
+    """A model that answers each request with one of the answers; an error among them is raised.
+
+    >>> model = fake_model(["Where is my parcel?"])
+    """
+    options = _options(answers)
+    return lambda request: _given(_picked(options, request, seed))
+
+
+def fake_agent(
+    answers: Sequence[str | AgentReply | PortError], *, seed: int = 0
+) -> Callable[[CallAgent], AgentReply | str]:
+    """An agent that replies to each call with one of the answers; an error among them is raised.
+
+    >>> agent = fake_agent(["It is on its way.", AgentReply("Goodbye.", ended=True)])
+    """
+    options = _options(answers)
+    return lambda request: _given(_picked(options, request, seed))
+
+
+def observing(ports: Ports) -> Observe:
+    """What an interpreter without an envelope would observe through these ports."""
+    performed = perform(ports)
+    return lambda request: performed(request).observation
+
+
+def drive(
+    rules: Rules,
+    begun: Step,
+    observe: Observe,
+    *,
+    schedule: Iterable[int] = (),
+    watch: Callable[[Step], object] = lambda step: step,
+) -> State:
+    """Drive a conversation by hand to its end.
+
+    `schedule` picks which of the listed requests is answered next (modulo their number, the first
+    when it has run out), and so stands for any order of arrival. `watch` is shown every step.
+    """
+    order = iter(schedule)
+    step = begun
+    watch(step)
+    while step.requests:
+        request = step.requests[next(order, 0) % len(step.requests)]
+        step = next_step(rules, step.state, observe(request))
+        watch(step)
+    return step.state
+
+
+def _options(answers: Sequence[A]) -> tuple[A, ...]:
+    if not answers:
+        raise ValueError("a fake needs at least one answer")
+    return tuple(answers)
+
+
+def _picked(options: Sequence[A], request: Request, seed: int) -> A:
+    key = sha256(f"{seed}/{digest(request)}".encode()).digest()
+    return options[int.from_bytes(key[:8], "big") % len(options)]
+
+
+def _given(answer: A | PortError) -> A:
+    if isinstance(answer, PortError):
+        raise answer
+    return answer

@@ -49,7 +49,7 @@ def _exactly(plain: type) -> Callable[[object, object], object]:
 
 
 def _stop_reason(value: object, _: object) -> StopReason:
-    return StopReason(value)
+    return StopReason(str(value))
 
 
 def _object(value: dict[str, object], _: object) -> JsonObject:

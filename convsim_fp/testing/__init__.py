@@ -13,9 +13,10 @@ from convsim_fp.testing.conformance import (
     check_model,
     check_user,
 )
-from convsim_fp.testing.fakes import Observe, drive, fake_agent, fake_model, observing
+from convsim_fp.testing.fakes import Fake, Observe, drive, fake_agent, fake_model, observing
 
 __all__ = [
+    "Fake",
     "Observe",
     "check_agent",
     "check_goal_check",

@@ -28,10 +28,8 @@ from convsim_fp.core.behaviours import (
     View,
 )
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.machine import start
 from convsim_fp.core.prompts import Prompt, render
 from convsim_fp.core.requests import CallAgent, Generate, Lane, RequestId, Session
-from convsim_fp.core.state import Rules
 from convsim_fp.core.transcript import Message, Transcript
 from convsim_fp.errors import InvalidSpec, PortError
 from convsim_fp.interpreters.ports import Agent, AgentReply, Model, Reply

@@ -6,46 +6,60 @@ process it is asked, and two runs that ask the same get the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
+
+from attrs import frozen
 
 from convsim_fp.core.machine import step as next_step
 from convsim_fp.core.observations import Observation
-from convsim_fp.core.requests import CallAgent, Generate, Request
+from convsim_fp.core.requests import Request
 from convsim_fp.core.state import Rules, State, Step
 from convsim_fp.errors import PortError
 from convsim_fp.interpreters.perform import perform
 from convsim_fp.interpreters.ports import AgentReply, Ports, Reply
 from convsim_fp.journal.digests import digest
 
-__all__ = ["Observe", "drive", "fake_agent", "fake_model", "observing"]
+__all__ = ["Fake", "Observe", "drive", "fake_agent", "fake_model", "observing"]
 
 Observe: TypeAlias = Callable[[Request], Observation]
 
 A = TypeVar("A")
 
 
-def fake_model(
-    answers: Sequence[str | Reply | PortError], *, seed: int = 0
-) -> Callable[[Generate], Reply | str]:
+@frozen
+class Fake(Generic[A]):
+    """Calling it with a request gives one of the answers, or raises it where it is an error."""
+
+    answers: tuple[A | PortError, ...]
+    seed: int = 0
+
+    def __call__(self, request: Request) -> A:
+        """The answer that the request's digest picks."""
+        key = sha256(f"{self.seed}/{digest(request)}".encode()).digest()
+        answer = self.answers[int.from_bytes(key[:8], "big") % len(self.answers)]
+        if isinstance(answer, PortError):
+            raise answer
+        return answer
+
+
+def fake_model(answers: Iterable[str | Reply | PortError], *, seed: int = 0) -> Fake[str | Reply]:
     """A model that answers each request with one of the answers; an error among them is raised.
 
-    >>> model = fake_model(["Where is my parcel?"])
+    >>> model = fake_model(["Where is my parcel?", "I do not know the number."])
     """
-    options = _options(answers)
-    return lambda request: _given(_picked(options, request, seed))
+    return Fake(_some(answers), seed)
 
 
 def fake_agent(
-    answers: Sequence[str | AgentReply | PortError], *, seed: int = 0
-) -> Callable[[CallAgent], AgentReply | str]:
+    answers: Iterable[str | AgentReply | PortError], *, seed: int = 0
+) -> Fake[str | AgentReply]:
     """An agent that replies to each call with one of the answers; an error among them is raised.
 
     >>> agent = fake_agent(["It is on its way.", AgentReply("Goodbye.", ended=True)])
     """
-    options = _options(answers)
-    return lambda request: _given(_picked(options, request, seed))
+    return Fake(_some(answers), seed)
 
 
 def observing(ports: Ports) -> Observe:
@@ -77,18 +91,8 @@ def drive(
     return step.state
 
 
-def _options(answers: Sequence[A]) -> tuple[A, ...]:
-    if not answers:
+def _some(answers: Iterable[A]) -> tuple[A, ...]:
+    some = tuple(answers)
+    if not some:
         raise ValueError("a fake needs at least one answer")
-    return tuple(answers)
-
-
-def _picked(options: Sequence[A], request: Request, seed: int) -> A:
-    key = sha256(f"{seed}/{digest(request)}".encode()).digest()
-    return options[int.from_bytes(key[:8], "big") % len(options)]
-
-
-def _given(answer: A | PortError) -> A:
-    if isinstance(answer, PortError):
-        raise answer
-    return answer
+    return some

@@ -5,7 +5,7 @@ Behaviours and worlds are drawn as frozen values, so they print, shrink and repl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from attrs import frozen
@@ -35,12 +35,12 @@ from convsim_fp.core.observations import (
     Observation,
 )
 from convsim_fp.core.prompts import Prompt, Voice
-from convsim_fp.core.requests import CallUser, Lane, RequestId
+from convsim_fp.core.requests import Lane, RequestId
 from convsim_fp.core.state import Rules
 from convsim_fp.core.transcript import Message, ToolCall, Transcript
 from convsim_fp.errors import RateLimited, TimedOut, Unavailable
 from convsim_fp.interpreters.ports import AgentReply, Ports
-from convsim_fp.testing.fakes import fake_agent, fake_model
+from convsim_fp.testing.fakes import Fake, fake_agent, fake_model
 
 __all__ = [
     "cases",
@@ -109,18 +109,17 @@ def transcripts(*, max_size: int = 6) -> st.SearchStrategy[Transcript]:
     calls = st.lists(st.builds(ToolCall, texts(), json_values()), max_size=1).map(tuple)
     speakers = st.sampled_from(("user", "agent"))
     messages = st.builds(Message, speakers, texts(), calls)
-    return st.lists(messages, max_size=max_size).map(lambda said: tuple(said))
+    return st.lists(messages, max_size=max_size).map(tuple)
 
 
 def cases() -> st.SearchStrategy[TestCase]:
     """Valid test cases, plain and strange."""
     some = texts().filter(str.strip)
-    opening = st.one_of(
-        st.just({}),
-        st.just({"agent_opens": True}),
-        transcripts(max_size=3).map(lambda said: {"history": said}),
-    )
-    values = st.fixed_dictionaries(
+    nothing: dict[str, object] = {}
+    first: dict[str, object] = {"agent_opens": True}
+    said: st.SearchStrategy[dict[str, object]] = transcripts(max_size=3).map(_history)
+    opens = st.just(nothing) | st.just(first) | said
+    fields: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
         {"goal": some},
         optional={
             "persona": texts(),
@@ -131,7 +130,15 @@ def cases() -> st.SearchStrategy[TestCase]:
             "extra": st.fixed_dictionaries({"knows": st.lists(texts(), max_size=2)}),
         },
     )
-    return st.builds(lambda fields, begin: TestCase(**fields, **begin), values, opening)
+    return st.builds(_case, fields, opens)
+
+
+def _history(said: Transcript) -> dict[str, object]:
+    return {"history": said}
+
+
+def _case(fields: dict[str, Any], opens: dict[str, Any]) -> TestCase:
+    return TestCase(**fields, **opens)
 
 
 def moves() -> st.SearchStrategy[Move]:
@@ -225,7 +232,7 @@ def simulated_users(*, faulty: bool = True) -> st.SearchStrategy[SimulatedUser]:
         st.booleans().map(lambda leaves: users.by_user(may_leave=leaves)),
         st.just(users.delegated()),
     )
-    joined = st.builds(lambda n, a, b: users.first(n, a).then(b), st.integers(1, 3), plain, plain)
+    joined = st.builds(_first_then, st.integers(1, 3), plain, plain)
     return plain | joined | plain.map(lambda user: users.screened(user, _dislikes_zero))
 
 
@@ -267,40 +274,28 @@ def rules(
 def ports() -> st.SearchStrategy[Ports]:
     """Models, an agent and a user port that are pure functions of the request, and may fail."""
     errors = st.sampled_from((RateLimited("slow down"), TimedOut("30 s"), Unavailable("down")))
-    words: st.SearchStrategy[Any] = st.one_of(
-        texts(), st.sampled_from(("Where is it?", "It is done.")), _structured()
-    )
+    plain = st.sampled_from(("Where is it?", "It is done."))
+    words: st.SearchStrategy[Any] = texts() | plain | _structured()
     replies: st.SearchStrategy[Any] = words | st.builds(AgentReply, texts(), st.booleans())
+    judged = st.sampled_from(("yes", "no", "no", '{"result": "no"}'))
     seeds = st.integers(0, 3)
     return st.builds(
-        lambda agent, user, judge, human, seed: Ports(
-            agent=fake_agent(agent, seed=seed),
-            user_model=fake_model(user, seed=seed),
-            goal_model=fake_model(judge, seed=seed),
-            user=_fake_user(human),
-        ),
-        _some(replies | errors),
-        _some(words | errors),
-        _some(st.sampled_from(("yes", "no", "no", '{"result": "no"}')) | words | errors),
-        _some(texts()),
-        seeds,
+        Ports,
+        agent=st.builds(fake_agent, _some(replies | errors), seed=seeds),
+        user_model=st.builds(fake_model, _some(words | errors), seed=seeds),
+        goal_model=st.builds(fake_model, _some(judged | words | errors), seed=seeds),
+        user=st.builds(Fake, _some(texts()), seeds),
     )
-
-
-def _fake_user(answers: tuple[str, ...]) -> Callable[[CallUser], str]:
-    return lambda request: answers[len(request.transcript) % len(answers)]
 
 
 def _structured() -> st.SearchStrategy[str]:
     statuses = st.sampled_from(("continue", "continue", "satisfied", "gave_up", "blocked", "?"))
-    return st.builds(
-        lambda message, status, reason: dumps(
-            freeze({"message": message, "status": status, "reason": reason})
-        ),
-        texts(),
-        statuses,
-        texts(),
-    )
+    fields = {"message": texts(), "status": statuses, "reason": texts()}
+    return st.fixed_dictionaries(fields).map(freeze).map(dumps)
+
+
+def _first_then(turns: int, early: SimulatedUser, late: SimulatedUser) -> SimulatedUser:
+    return users.first(turns, early).then(late)
 
 
 def _asks() -> st.SearchStrategy[tuple[int, ...]]:

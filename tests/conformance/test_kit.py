@@ -78,12 +78,12 @@ def counts(view: View) -> Say:
     return Say(f"message {next(numbers)}")
 
 
-def yields_text(view: View):  # noqa: ANN201
+def yields_text(view: View):
     yield "a question"
     return Say("Hello.")
 
 
-def volatile_system(view: View):  # noqa: ANN201
+def volatile_system(view: View):
     system = f"This is turn {view.turn}."
     reply = yield Ask(Prompt("user", system, view.transcript, "Your message?"))
     return Say(reply)
@@ -99,7 +99,7 @@ def volatile_system(view: View):  # noqa: ANN201
         (volatile_system, "put what changes into the question"),
     ],
 )
-def test_a_user_that_is_wrong_is_told_how(user, complaint: str) -> None:  # noqa: ANN001
+def test_a_user_that_is_wrong_is_told_how(user, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         check_user(user)
 

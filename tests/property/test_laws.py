@@ -1,4 +1,4 @@
-"""The laws of the core, one property each (some in two parts), for any users, checks and answers."""
+"""The laws of the core as properties, for any users, goal checks and answers."""
 
 import asyncio
 import json
@@ -168,7 +168,7 @@ def test_law_4_every_conversation_ends_within_the_bound(
 def test_law_4_no_request_is_sent_twice_and_none_after_the_end(
     rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
 ) -> None:
-    """A request is listed from when it is asked until it is answered, unchanged, then never again."""
+    """A request is listed, unchanged, until it is answered or dropped, and never again."""
     steps = steps_of(rules, case, ports, schedule)
     first = {request.id: request for request in asked(steps)}
     for before, after in pairwise(steps):
@@ -200,7 +200,7 @@ def test_law_4_nothing_is_asked_ahead_on_a_last_turn(
 def test_law_5_the_messages_of_a_prompt_are_a_prefix_of_the_next(
     rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
 ) -> None:
-    """Without the question, at turn n of n + 1, for the user and for the judge; of a re-ask equal."""
+    """Without the question, at turn n of those at n + 1, for the user and for the judge."""
     for lane in (Lane.USER, Lane.GOAL_CHECK):
         generated = sorted(
             (r for r in asked(steps_of(rules, case, ports, schedule)) if r.id.lane is lane),
@@ -234,7 +234,7 @@ def saying(text: str) -> Ports:
 
 
 @given(any_of.transcripts(), st.sampled_from(("user", "judge")))
-def test_law_7_text_never_leaves_its_quotation(transcript, voice) -> None:  # noqa: ANN001
+def test_law_7_text_never_leaves_its_quotation(transcript, voice) -> None:
     """What is outside of the tags is ours, however much the text looks like a tag or a role."""
     prompt = Prompt(voice, "system", transcript, "Question?")
     for message in render(prompt)[1:]:

@@ -30,7 +30,7 @@ Why it holds together:
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from attrs import evolve
 
@@ -83,6 +83,7 @@ from convsim_fp.errors import UnexpectedObservation
 __all__ = ["request_bound", "resume", "start", "step", "turns"]
 
 ONLY_SESSION = Session()
+T = TypeVar("T")
 MOVES: tuple[type[Move], ...] = (Say, Leave, Satisfied)
 
 
@@ -224,7 +225,7 @@ def _replied(
     if isinstance(reply, Failed) or _is_blank(reply):
         return evolve(state, phase=phase)
     heard = Message("agent", reply.text, reply.tool_calls)
-    return evolve(state, phase=phase, transcript=(*state.transcript, heard))
+    return evolve(state, phase=phase, transcript=_and(state.transcript, heard))
 
 
 def _judged(
@@ -239,21 +240,25 @@ def _judged(
             verdict = Verdict(achieved=False, rationale=str(verdict), failed=True)
         case Verdict():
             pass
-    return evolve(state, phase=phase, verdicts=(*state.verdicts, verdict))
+    return evolve(state, phase=phase, verdicts=_and(state.verdicts, verdict))
 
 
 def _moved(state: State, phase: Replying | Stopped, move: Move | Failure) -> State:
     match move:
         case Satisfied():
             own = Verdict(achieved=True, rationale=move.why)
-            return evolve(state, phase=phase, verdicts=(*state.verdicts, own))
+            return evolve(state, phase=phase, verdicts=_and(state.verdicts, own))
         case Say() | Leave() if isinstance(phase, Replying):
             text = move.text if isinstance(move, Say) else move.say
             memo = move.memo if isinstance(move, Say) else state.memo
             said = Message("user", text)
-            return evolve(state, phase=phase, transcript=(*state.transcript, said), memo=memo)
+            return evolve(state, phase=phase, transcript=_and(state.transcript, said), memo=memo)
         case _:
             return evolve(state, phase=phase)
+
+
+def _and(items: tuple[T, ...], last: T) -> tuple[T, ...]:
+    return items + (last,)  # noqa: RUF005  one copy; unpacking makes two, which long ones feel
 
 
 # Questions and answers.

@@ -44,7 +44,7 @@ docs:
 
 # Time and memory, one process at a time, in a fixed order.
 bench *args:
-    {{bin}}/pytest tests/benchmarks -m benchmark -p no:randomly -s {{args}}
+    CONVSIM_WRITE_FIGURES=1 {{bin}}/pytest tests/benchmarks -m benchmark -p no:randomly -s {{args}}
 
 # The example that the README begins with.
 demo:

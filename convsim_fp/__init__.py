@@ -1,44 +1,43 @@
 """convsim: test a conversational agent with simulated users, on a functional pure core.
 
-The names here are the everyday ones; each package below exports the rest of its own. What needs
-asyncio or cattrs is imported when it is first used.
+The names here are the everyday ones; each package below exports the rest of its own. Everything is
+imported when it is first used, so asyncio and cattrs only where they are needed.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from convsim_fp import goals, users
-from convsim_fp.core import (
-    AgentReplied,
-    Ask,
-    CallAgent,
-    CallUser,
-    Failed,
-    Failure,
-    Generate,
-    Generated,
-    Interrupted,
-    Leave,
-    Message,
-    Prompt,
-    Rules,
-    Satisfied,
-    Say,
-    State,
-    Step,
-    Stopped,
-    StopReason,
-    TestCase,
-    ToolCall,
-    Verdict,
-    View,
-    resume,
-    start,
-    step,
-)
-from convsim_fp.errors import ConvsimError, InvalidSpec, PortError, UnexpectedObservation
-
 if TYPE_CHECKING:
+    from convsim_fp import goals, users
+    from convsim_fp.core import (
+        AgentReplied,
+        Ask,
+        CallAgent,
+        CallUser,
+        Failed,
+        Failure,
+        Generate,
+        Generated,
+        Interrupted,
+        Leave,
+        Message,
+        Prompt,
+        Rules,
+        Satisfied,
+        Say,
+        State,
+        Step,
+        Stopped,
+        StopReason,
+        TestCase,
+        ToolCall,
+        Verdict,
+        View,
+        resume,
+        start,
+        step,
+    )
+    from convsim_fp.errors import ConvsimError, InvalidSpec, PortError, UnexpectedObservation
     from convsim_fp.interpreters import (
         AgentReply,
         Ports,
@@ -102,11 +101,18 @@ __all__ = [
     "users",
 ]
 
-_IN_JOURNAL = ("state_from_json", "state_to_json")
+_PACKAGES = ("core", "errors", "interpreters", "journal")
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    package = "journal" if name in _IN_JOURNAL else "interpreters"
-    return getattr(import_module(f"{__name__}.{package}"), name)
+    if name in ("goals", "users"):
+        return import_module(f"{__name__}.{name}")
+    for package in _PACKAGES if name in __all__ else ():
+        module = import_module(f"{__name__}.{package}")
+        if name in module.__all__:
+            return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from hashlib import sha256
 from typing import TypeAlias
 
 from attrs import frozen
@@ -65,6 +64,8 @@ def new_session(name: str, trial: int = 1, run_seed: int = 0) -> Session:
     >>> new_session("refund", trial=2).id
     'refund/2'
     """
+    from hashlib import sha256  # noqa: PLC0415  loads OpenSSL, which only a seed needs
+
     digest = sha256(f"{run_seed}/{trial}/{name}".encode("utf-8", "surrogatepass")).digest()
     return Session(f"{name}/{trial}", trial, int.from_bytes(digest[:6], "big"))
 

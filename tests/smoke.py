@@ -18,5 +18,12 @@ for package in (convsim_fp, convsim_adapters):
 for extra in ("hypothesis", "pytest"):
     assert importlib.util.find_spec(extra) is None, f"{extra} is installed: not a bare environment"
 
+try:
+    importlib.import_module("convsim_fp.testing")
+except ModuleNotFoundError as error:
+    assert "pip install 'convsim-fp[testing]'" in str(error), error
+else:
+    raise AssertionError("convsim_fp.testing imports without hypothesis")
+
 runpy.run_path(str(ROOT / "docs" / "examples" / "quickstart.py"), run_name="__main__")
 print("convsim-fp", importlib.metadata.version("convsim-fp"), "works without extras")

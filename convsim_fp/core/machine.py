@@ -150,7 +150,7 @@ def record(rules: Rules, state: State, seen: Observation) -> State:
             return evolve(state, phase=evolve(phase, user=_filed(phase.user, seen)))
         case Checking(), Generated() | Failed() if seen.id == _checks_next(phase):
             return evolve(state, phase=evolve(phase, goal_check=_filed(phase.goal_check, seen)))
-        case Checking(), Generated() | Failed() if seen.id in _ids(_ahead(rules, state, phase)):
+        case Checking(), Generated() | Failed() if _is_ahead(rules, state, phase, seen.id):
             return evolve(state, phase=evolve(phase, ahead=_filed(phase.ahead, seen)))
         case _:
             waiting = ", ".join(str(request.id) for request in resume(rules, state).requests)
@@ -296,6 +296,10 @@ def _ahead(rules: Rules, state: State, phase: Checking) -> tuple[Request, ...]:
     return (_request(state, _users_next(speaking), move),)
 
 
+def _is_ahead(rules: Rules, state: State, phase: Checking, asked: RequestId) -> bool:
+    return any(asked == request.id for request in _ahead(rules, state, phase))
+
+
 def _request(state: State, asked: RequestId, question: Question) -> Request:
     match question:
         case Ask():
@@ -312,10 +316,6 @@ def _users_next(phase: Speaking) -> RequestId:
 
 def _checks_next(phase: Checking) -> RequestId:
     return RequestId(phase.turn, Lane.GOAL_CHECK, len(phase.goal_check.replies))
-
-
-def _ids(requests: tuple[Request, ...]) -> tuple[RequestId, ...]:
-    return tuple(request.id for request in requests)
 
 
 def _filed(lane: LaneReplies, seen: Generated | Failed) -> LaneReplies:

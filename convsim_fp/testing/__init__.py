@@ -6,6 +6,12 @@ drive        a conversation by hand, in any order of arrival
 check_…      whether your own user, goal check, model or agent keeps what convsim relies on
 """
 
+try:
+    import hypothesis as _hypothesis  # noqa: F401  named here, where its absence can be explained
+except ModuleNotFoundError as error:
+    what = "convsim_fp.testing needs hypothesis: pip install 'convsim-fp[testing]'"
+    raise ModuleNotFoundError(what) from error
+
 from convsim_fp.testing import strategies
 from convsim_fp.testing.conformance import (
     check_agent,

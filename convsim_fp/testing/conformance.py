@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any, cast
 
 from attrs import evolve, frozen
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from convsim_fp.core.behaviours import (
@@ -89,6 +89,8 @@ def _check_behaviour(
     decisions: tuple[type, ...],
     cases: st.SearchStrategy[TestCase] | None,
 ) -> None:
+    # Neither kept nor explained: the message says what is wrong, and both take their seconds.
+    @settings(database=None, phases=(Phase.generate, Phase.shrink))
     @given(
         any_of.cases() if cases is None else cases,
         any_of.transcripts(),

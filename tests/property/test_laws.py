@@ -22,18 +22,21 @@ from convsim_fp.core import (
     Request,
     RequestId,
     Rules,
+    Say,
     Speaking,
     State,
     Step,
     Stopped,
     StopReason,
     TestCase,
+    freeze,
     render,
     request_bound,
     resume,
     start,
     step,
 )
+from convsim_fp.core.json_values import dumps
 from convsim_fp.errors import UnexpectedObservation
 from convsim_fp.interpreters import Ports, aconverse, aperform, converse, perform
 from convsim_fp.journal import state_from_json, state_to_json
@@ -231,6 +234,21 @@ def saying(text: str) -> Ports:
         user_model=lambda _: "My parcel is late.",
         goal_model=lambda _: '{"rationale": "not yet", "result": "no"}',
     )
+
+
+@given(any_of.hostile_texts() | any_of.texts(), any_of.hostile_texts())
+def test_law_7_hostile_words_of_user_and_judge_change_no_path(plain: str, hostile: str) -> None:
+    """What a user says, and why a judge decides, is only ever passed on."""
+
+    def path(words: str) -> list[RequestId]:
+        rules = Rules(lambda _: Say(words), goals.prompted(), max_turns=3, overlap=True)
+        verdict = dumps(freeze({"rationale": words, "result": "no"}))
+        ports = Ports(agent=lambda _: PLAIN_REPLY, goal_model=lambda _: verdict)
+        steps = steps_of(rules, TestCase(goal="track a parcel"), ports, [])
+        assert [verdict.rationale for verdict in steps[-1].state.verdicts] == [words.strip()] * 3
+        return [request.id for request in asked(steps)]
+
+    assert path(plain) == path(hostile)
 
 
 @given(any_of.transcripts(), st.sampled_from(("user", "judge")))

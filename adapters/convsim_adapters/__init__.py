@@ -1,6 +1,11 @@
 """Vendor modules and the driving side: everything around the pure core that touches the world.
 
 One vendor, one module, one extra; a module whose extra is not installed says which one to install.
+
+as_agent            your own function or object, sync or async, as the agent port
+agent_per_session   the same for agents that remember: a factory makes one for each session
 """
 
-__all__: list[str] = []
+from convsim_adapters.callables import agent_per_session, as_agent
+
+__all__ = ["agent_per_session", "as_agent"]

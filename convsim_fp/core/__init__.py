@@ -16,7 +16,7 @@ from convsim_fp.core.behaviours import (
 )
 from convsim_fp.core.cases import ParsedCases, TestCase, parse_cases
 from convsim_fp.core.json_values import Json, JsonObject, NotJson, freeze, freeze_object, thaw
-from convsim_fp.core.machine import request_bound, resume, start, step, turns
+from convsim_fp.core.machine import request_bound, resume, start, step
 from convsim_fp.core.observations import (
     AgentReplied,
     Failed,
@@ -114,7 +114,6 @@ __all__ = [
     "start",
     "step",
     "thaw",
-    "turns",
     "without_reasoning",
     "yes_or_no",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, cast
@@ -22,49 +22,55 @@ SPEAKER_OF_ROLE: Mapping[object, Speaker] = MappingProxyType(
 NO_CONTENT = JsonObject({})
 
 
-def _object(value: object) -> JsonObject:
-    """Freeze an object; what is none stays as it is, for `_problems` to name it."""
-    if value is None:
+# Converters: what is of a wrong type stays as it is, for the checks below to name it.
+
+
+def _text(given: str) -> str:
+    """A plain `str` for a subclass of it."""
+    value = cast("object", given)
+    return str.__str__(value) if isinstance(value, str) else cast("str", value)
+
+
+def _name(given: str | None) -> str | None:
+    return None if given is None else _text(given)
+
+
+def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, str):
+        return (_text(given),) if given.strip() else ()
+    if isinstance(given, list | tuple):
+        return tuple(_text(item) for item in given)
+    return cast("tuple[str, ...]", given)
+
+
+def _object(given: Mapping[str, object] | None) -> JsonObject:
+    if given is None:
         return NO_CONTENT
     try:
-        return freeze_object(cast("Mapping[str, object]", value))
+        return freeze_object(given)
     except NotJson:
-        return cast("JsonObject", value)
+        return cast("JsonObject", given)
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    match value:
-        case None:
-            return ()
-        case str():
-            return (value,) if value.strip() else ()
-        case list() | tuple():
-            return tuple(cast("Iterable[str]", value))
-        case _:
-            return cast("tuple[str, ...]", value)
-
-
-def _messages(value: object) -> Transcript:
-    if value is None:
+def _messages(given: Sequence[Message | Mapping[str, object]] | None) -> Transcript:
+    if given is None:
         return ()
-    if not isinstance(value, list | tuple):
-        return cast("Transcript", value)
-    return tuple(_message(item) for item in cast("Iterable[object]", value))
+    if isinstance(given, list | tuple):
+        return tuple(_message(item) for item in given)
+    return cast("Transcript", given)
 
 
 def _message(value: object) -> Message:
     if not isinstance(value, Mapping):
         return cast("Message", value)
-    item = cast("Mapping[str, object]", value)
-    speaker = SPEAKER_OF_ROLE.get(item.get("role")) if _hashable(item.get("role")) else None
-    text = item.get("content")
-    if speaker is None or not isinstance(text, str) or set(item) - {"role", "content"}:
+    item = cast("Mapping[object, object]", value)
+    role, text = item.get("role"), item.get("content")
+    speaker = SPEAKER_OF_ROLE.get(role) if isinstance(role, str) else None
+    if speaker is None or not isinstance(text, str) or len(item) > 2:
         return cast("Message", value)
-    return Message(speaker, text)
-
-
-def _hashable(value: object) -> bool:
-    return isinstance(value, str | None)
+    return Message(speaker, _text(text))
 
 
 @frozen
@@ -84,12 +90,12 @@ class TestCase:
 
     __test__ = False  # pytest would take the name for a class of tests
 
-    goal: str
-    persona: str | None = None
+    goal: str = field(converter=_text)
+    persona: str | None = field(default=None, converter=_name)
     context: JsonObject = field(default=None, converter=_object)
     expectations: JsonObject = field(default=None, converter=_object)
     simulation_guidelines: tuple[str, ...] = field(default=(), converter=_texts)
-    id: str | None = None
+    id: str | None = field(default=None, converter=_name)
     tags: tuple[str, ...] = field(default=(), converter=_texts)
     history: Transcript = field(default=(), converter=_messages)
     agent_opens: bool = False
@@ -130,18 +136,27 @@ class ParsedCases:
 def parse_cases(records: Iterable[object]) -> ParsedCases:
     """Read test cases from plain dicts, collecting every problem by index, id and field.
 
-    Absent and None are the same. Cases that have an id must not share it. Never raises for what a
-    record holds.
+    Absent and None are the same. Cases that have an id must not share it. Never raises for what it
+    is given.
 
     >>> str(parse_cases([{"goal": "pay"}, {"gaol": "pay"}]).problems[0])
     'cases[1]: goal is missing; write what the user wants to achieve'
     """
+    given = cast("object", records)
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        what = f"is {kind(cast('object', given))}, expected a list of objects"
+        return ParsedCases(cases=(), problems=(Problem("the list of cases", what),), warnings=())
     readings = tuple(_read(index, record) for index, record in enumerate(records))
+    problems = (*(p for r in readings for p in r.problems), *_shared_ids(readings))
     return ParsedCases(
         cases=tuple(r.case for r in readings if r.case is not None),
-        problems=(*(p for r in readings for p in r.problems), *_shared_ids(readings)),
+        problems=tuple(sorted(problems, key=_place)),
         warnings=tuple(p for r in readings for p in r.warnings),
     )
+
+
+def _place(problem: Problem) -> int:
+    return problem.index or 0
 
 
 @frozen
@@ -165,9 +180,7 @@ def _read(index: int, record: object) -> _Reading:
     item = cast("Mapping[object, object]", record)
     found = item.get("id")
     name = found if isinstance(found, str) else None
-    warnings = tuple(
-        Problem(str(key), _unknown(str(key)), index, name) for key in item if key not in FIELDS
-    )
+    warnings = tuple(_unknown(key, index, name) for key in item if key not in FIELDS)
     given = {key: item[key] for key in FIELDS if item.get(key) is not None}
     try:
         case = TestCase(**cast("dict[str, Any]", {"goal": None, **given}))
@@ -175,6 +188,15 @@ def _read(index: int, record: object) -> _Reading:
         problems = tuple(evolve(problem, index=index, id=name) for problem in error.problems)
         return _Reading(index, name, problems=problems, warnings=warnings)
     return _Reading(index, name, case, warnings=warnings)
+
+
+def _unknown(key: object, index: int, name: str | None) -> Problem:
+    if not isinstance(key, str):
+        return Problem("a field", f"has a name that is {kind(key)}; it is ignored", index, name)
+    close = get_close_matches(key, FIELDS, n=1)
+    meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
+    what = f"is not a field of a test case and is ignored; {meant}"
+    return Problem(_short(key), what, index, name)
 
 
 def _shared_ids(readings: Iterable[_Reading]) -> Iterator[Problem]:
@@ -185,13 +207,8 @@ def _shared_ids(readings: Iterable[_Reading]) -> Iterator[Problem]:
         if reading.id in first:
             what = f"is the id of cases[{first[reading.id]}] too; give each case its own"
             yield Problem("id", what, reading.index, reading.id)
-        first = {reading.id: reading.index} | first
-
-
-def _unknown(key: str) -> str:
-    close = get_close_matches(key, FIELDS, n=1)
-    meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
-    return f"is not a field of a test case and is ignored; {meant}"
+        else:
+            first[reading.id] = reading.index
 
 
 def _text_problems(case: TestCase) -> Iterator[Problem]:
@@ -242,26 +259,44 @@ def _history_problems(case: TestCase) -> Iterator[Problem]:
         yield Problem("history", f"is {kind(history)}, expected a list of messages")
         return
     for i, message in enumerate(cast("tuple[object, ...]", history)):
-        if isinstance(message, Message):
-            continue
-        yield Problem(
-            f"history[{i}]",
-            f"is {_shown(message)}, expected a role (user or assistant) and a content (text)",
-        )
+        if not _is_message(message):
+            what = f"is {_shown(message)}, expected a role (user or assistant) and a content (text)"
+            yield Problem(f"history[{i}]", what)
+
+
+def _is_message(value: object) -> bool:
+    if not isinstance(value, Message):
+        return False
+    speaker, text = cast("tuple[object, object]", (value.speaker, value.text))
+    return isinstance(text, str) and isinstance(speaker, str) and speaker in ("user", "agent")
 
 
 def _shown(message: object) -> str:
-    if not isinstance(message, Mapping):
+    if isinstance(message, Message):
+        pairs: Iterable[tuple[object, object]] = (
+            ("speaker", message.speaker),
+            ("text", message.text),
+        )
+    elif isinstance(message, Mapping):
+        pairs = cast("Mapping[object, object]", message).items()
+    else:
         return kind(message)
-    item = cast("Mapping[object, object]", message)
-    return "{" + ", ".join(f"{key}: {value!r:.40}" for key, value in item.items())[:200] + "}"
+    return "{" + ", ".join(f"{_told(key)}: {_told(value)}" for key, value in pairs)[:200] + "}"
+
+
+def _told(part: object) -> str:
+    return _short(part) if isinstance(part, str) else kind(part)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "…"
 
 
 def _opening_problems(case: TestCase) -> Iterator[Problem]:
     opens, limit = cast("object", case.agent_opens), cast("object", case.max_turns)
     if not isinstance(opens, bool):
         yield Problem("agent_opens", f"is {kind(opens)}, expected true or false")
-    elif opens and case.history:
+    elif opens and isinstance(cast("object", case.history), tuple) and case.history:
         yield Problem("agent_opens", "is set together with history; keep one of them")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         yield Problem("max_turns", f"is {kind(limit)}, expected a whole number of at least 1")

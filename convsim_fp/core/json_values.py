@@ -23,6 +23,7 @@ __all__ = [
 
 MAX_DEPTH = 100
 MAX_INTEGER_BITS = 4096  # Python refuses to print integers of more than 4,300 digits
+VOWELS = tuple("AEIOUaeiou")
 
 if TYPE_CHECKING:
     Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | JsonObject | None"
@@ -119,8 +120,12 @@ def kind(value: object) -> str:
             return f"a boolean ({str(value).lower()})"
         case float() if math.isnan(value):
             return "NaN"
-        case int() | float():
-            return f"a number ({value!r:.40})"
+        case int() if value.bit_length() > MAX_INTEGER_BITS:
+            return f"a number of more than {MAX_INTEGER_BITS} bits"
+        case int():
+            return f"a number ({int(value)!r:.40})"
+        case float():
+            return f"a number ({float(value)!r})"
         case str():
             return "text"
         case Mapping():
@@ -128,7 +133,8 @@ def kind(value: object) -> str:
         case list() | tuple():
             return "a list"
         case _:
-            return f"a {type(value).__name__}"
+            name = type(value).__name__
+            return f"an {name}" if name.startswith(VOWELS) else f"a {name}"
 
 
 def _freeze(value: object, path: str, depth: int) -> Json:
@@ -136,12 +142,10 @@ def _freeze(value: object, path: str, depth: int) -> Json:
         case None | bool():
             return value
         case str():
-            return value if type(value) is str else str.__str__(value)
-        case int():
-            return _integer(value, path)
-        case float():
-            if not math.isfinite(value):
-                raise NotJson(path, f"is {float(value)!r}, which JSON cannot hold")
+            return str.__str__(value)
+        case int() if value.bit_length() <= MAX_INTEGER_BITS:
+            return int(value)
+        case float() if math.isfinite(value):
             return float(value)
         case Mapping() | list() | tuple():
             if depth == 0:
@@ -160,13 +164,7 @@ def _freeze(value: object, path: str, depth: int) -> Json:
     return tuple(_freeze(item, f"{path}[{i}]", depth - 1) for i, item in enumerate(items))
 
 
-def _integer(value: int, path: str) -> int:
-    if value.bit_length() > MAX_INTEGER_BITS:
-        raise NotJson(path, f"is an integer of more than {MAX_INTEGER_BITS} bits")
-    return int(value)
-
-
 def _key(key: object, path: str) -> str:
     if not isinstance(key, str):
-        raise NotJson(path, f"has the key {key!r:.40}, expected text")
+        raise NotJson(path, f"has a key that is {kind(key)}, expected text")
     return str.__str__(key)

@@ -80,7 +80,7 @@ from convsim_fp.core.state import (
 from convsim_fp.core.transcript import Message
 from convsim_fp.errors import UnexpectedObservation
 
-__all__ = ["request_bound", "resume", "start", "step", "turns"]
+__all__ = ["request_bound", "resume", "start", "step"]
 
 ONLY_SESSION = Session()
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def record(rules: Rules, state: State, seen: Observation) -> State:
         case Stopped(), _:
             return state
         case _, Interrupted():
-            stopped = Stopped(StopReason(seen.reason), turns(state), seen.detail)
+            stopped = Stopped(StopReason(seen.reason), state.turns, seen.detail)
             return evolve(state, phase=stopped)
         case Replying(), AgentReplied() | Failed() if seen.id == RequestId(phase.turn, Lane.AGENT):
             return _replied(state, after_reply(rules, state.case, phase, seen), seen)
@@ -326,20 +326,6 @@ def _filed(lane: LaneReplies, seen: Generated | Failed) -> LaneReplies:
 
 def _is_blank(reply: AgentReplied) -> bool:
     return not reply.text.strip() and not reply.tool_calls
-
-
-# Figures.
-
-
-def turns(state: State) -> int:
-    """How many turns the user has spoken in, so far or at the end."""
-    match state.phase:
-        case Speaking(turn=turn):
-            return turn - 1
-        case Replying(turn=turn) | Checking(turn=turn):
-            return turn
-        case Stopped(turns=count):
-            return count
 
 
 def request_bound(rules: Rules, case: TestCase) -> int:

@@ -11,35 +11,56 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from convsim_fp.core.json_values import JsonObject, NotJson, freeze_object
+from convsim_fp.core.json_values import JsonObject, freeze_object
 
-__all__ = ["find_object", "looks_like_object", "without_reasoning", "yes_or_no"]
+__all__ = [
+    "find_object",
+    "is_only_object",
+    "looks_like_object",
+    "shows_reasoning",
+    "without_reasoning",
+    "yes_or_no",
+]
 
-REASONING = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
-REASONING_ENDS = re.compile(r"</(think|thinking|reasoning)>", re.IGNORECASE)
-OBJECT_BEGINS = re.compile(r'\{\s*["}]')
+# Possessive quantifiers throughout: a megabyte of one character must not cost its square.
+THOUGHTS = "think|thinking|thoughts?|reasoning|analysis|scratchpad"
+OPENS = re.compile(rf"<(?:{THOUGHTS})>|\[think\]", re.IGNORECASE)
+BEGINS_WITH_OPENS = re.compile(rf"\s*+(?:{OPENS.pattern})", re.IGNORECASE)
+CLOSES = re.compile(rf"</(?:{THOUGHTS})>|\[/think\]", re.IGNORECASE)
+LINE_ENDS = re.compile(r"[ \t\r]*+(?:\n|\Z)")
+FENCE = re.compile(r"```\w*+")
+OBJECT_BEGINS = re.compile(r'\{\s*+"')
+BEGINS_WITH_OBJECT = re.compile(r'\s*+(?:```\w*+\s*+)?\{\s*+"')
+AROUND_A_WORD = " \t\r\n.!。！*_`\"'“”"
 YES, NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
 
 
 def without_reasoning(text: str) -> str:
     """Drop the reasoning that a model wrote before its answer; all of it, where it never ends.
 
+    A closing tag without its opening one (which some endpoints swallow) counts where it begins or
+    ends a line, and not inside of a JSON object. Dropping again changes nothing.
+
     >>> without_reasoning("<think>Which shoes?</think> The red ones.")
     'The red ones.'
     """
-    while REASONING.match(text) or _ends_before_it_begins(text):
-        end = REASONING_ENDS.search(text)
-        if end is None:
-            return ""
-        text = text[end.end() :]
-    return text.strip()
+    at = 0
+    while (end := _end_of_reasoning(text, at)) is not None:
+        at = end
+    return text[at:].strip()
+
+
+def shows_reasoning(text: str) -> bool:
+    """Whether a text has a tag of reasoning anywhere."""
+    return OPENS.search(text) is not None or CLOSES.search(text) is not None
 
 
 def find_object(text: str, key: str) -> JsonObject | None:
     """Find the JSON object that has `key`; None where there is none, or none that can be trusted.
 
-    An object that does not parse hides what follows it, so that a quotation inside of a broken
-    answer is not taken for the answer. Two objects with the key must be equal.
+    The key has to be at the top of the object. An object that does not parse hides what follows
+    it, so that a quotation inside of a broken answer is not taken for the answer. Two objects with
+    the key must be equal.
 
     >>> find_object('Sure: {"result": "yes"} I hope that helps.', "result")
     {'result': 'yes'}
@@ -50,7 +71,7 @@ def find_object(text: str, key: str) -> JsonObject | None:
         try:
             value, end = DECODER.raw_decode(text, begin.start())
             candidate = freeze_object(cast("Mapping[str, object]", value))
-        except (ValueError, RecursionError, NotJson):
+        except (ValueError, RecursionError):
             return None
         if key in candidate:
             if found is not None and found != candidate:
@@ -65,6 +86,16 @@ def looks_like_object(text: str) -> bool:
     return OBJECT_BEGINS.search(text) is not None
 
 
+def is_only_object(text: str) -> bool:
+    """Whether a text is a JSON object from its first brace to its last, but for a fence.
+
+    >>> is_only_object('```json\\n{"result": "yes"}\\n```'), is_only_object('He wrote {"a": 1}')
+    (True, False)
+    """
+    inner = FENCE.sub("", text).strip()
+    return inner.startswith("{") and inner.endswith("}")
+
+
 def yes_or_no(value: object) -> bool | None:
     """Read a yes or a no that stands alone; None for anything else.
 
@@ -73,15 +104,22 @@ def yes_or_no(value: object) -> bool | None:
     """
     if isinstance(value, bool):
         return value
-    word = value.strip(" \t\r\n.!*`\"'").casefold() if isinstance(value, str) else ""
+    word = value.strip(AROUND_A_WORD).casefold() if isinstance(value, str) else ""
     if word in YES:
         return True
     return False if word in NO else None
 
 
-def _ends_before_it_begins(text: str) -> bool:
-    end = REASONING_ENDS.search(text)
-    return end is not None and re.search(f"<{end[1]}>", text[: end.start()], re.IGNORECASE) is None
+def _end_of_reasoning(text: str, at: int) -> int | None:
+    """Where reasoning that begins at a place is over; None where none begins there."""
+    closed = CLOSES.search(text, at)
+    if BEGINS_WITH_OPENS.match(text, at):
+        return len(text) if closed is None else closed.end()
+    if closed is None or OPENS.search(text, at, closed.start()):
+        return None
+    line = max(at, text.rfind("\n", at, closed.start()) + 1)
+    alone = not text[line : closed.start()].strip() or LINE_ENDS.match(text, closed.end())
+    return closed.end() if alone and not BEGINS_WITH_OBJECT.match(text, at) else None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -123,6 +123,11 @@ class Speaking:
     user: LaneReplies = LaneReplies()
     closing: Closing | None = None
 
+    @property
+    def turns(self) -> int:
+        """The turns that the user has spoken in."""
+        return self.turn - 1
+
 
 @frozen
 class Replying:
@@ -130,6 +135,11 @@ class Replying:
 
     turn: int
     closing: Closing | None = None
+
+    @property
+    def turns(self) -> int:
+        """The turns that the user has spoken in."""
+        return self.turn
 
 
 @frozen
@@ -140,6 +150,11 @@ class Checking:
     goal_check: LaneReplies = LaneReplies()
     ahead: LaneReplies = LaneReplies()
     closing: Closing | None = None
+
+    @property
+    def turns(self) -> int:
+        """The turns that the user has spoken in."""
+        return self.turn
 
 
 @frozen
@@ -165,6 +180,11 @@ class State:
     transcript: Transcript = ()
     verdicts: tuple[Verdict, ...] = ()
     memo: Json = None
+
+    @property
+    def turns(self) -> int:
+        """How many turns the user has spoken in, so far or at the end."""
+        return self.phase.turns
 
 
 @frozen

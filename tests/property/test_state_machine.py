@@ -26,7 +26,6 @@ from convsim_fp.core import (
     resume,
     start,
     step,
-    turns,
 )
 from convsim_fp.errors import UnexpectedObservation
 from convsim_fp.journal import state_from_json, state_to_json
@@ -69,7 +68,7 @@ class Conversation(RuleBasedStateMachine):
         after = self.waiting.state
         assert after.transcript[: len(before.transcript)] == before.transcript
         assert after.verdicts[: len(before.verdicts)] == before.verdicts
-        assert turns(after) in (turns(before), turns(before) + 1)
+        assert after.turns in (before.turns, before.turns + 1)
         self.note()
 
     def pick(self, nth: int) -> Request:

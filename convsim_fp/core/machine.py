@@ -331,8 +331,9 @@ def _is_blank(reply: AgentReplied) -> bool:
 def request_bound(rules: Rules, case: TestCase) -> int:
     """The most requests that a conversation can make, for any answers at all.
 
-    One for the agent's opening; in each turn one for the agent and `max_asks` for the user and for
-    the goal check; and `max_asks` for the user's word after the last reply.
+    One for the agent in each turn and for its opening; `max_asks` in each turn for the user and for
+    the goal check, or, without one, for the user's word after the last reply.
     """
     limit = case.max_turns or rules.max_turns
-    return 1 + limit * (1 + 2 * rules.max_asks) + rules.max_asks
+    decisions = limit + 1 if rules.goal_check is None else 2 * limit
+    return case.agent_opens + limit + decisions * rules.max_asks

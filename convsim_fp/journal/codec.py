@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from cattrs import Converter, transform_error
-from cattrs.errors import BaseValidationError
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.strategies import configure_tagged_union
+from cattrs.v import format_exception
 
-from convsim_fp.core.json_values import Json, JsonObject, freeze, freeze_object, thaw
+from convsim_fp.core.json_values import Json, JsonObject, freeze, freeze_object, kind, thaw
 from convsim_fp.core.state import Phase, State, StopReason
 from convsim_fp.errors import JournalError
 
@@ -32,11 +33,25 @@ def state_to_json(state: State) -> str:
 def state_from_json(text: str) -> State:
     """Read a state back. Raises `JournalError` that says what is wrong and where."""
     try:
-        return CONVERTER.structure(json.loads(text), State)
+        read = json.loads(text)
+        if not isinstance(read, dict):
+            raise JournalError(f"this is no state: it is {kind(read)}, expected an object")
+        return CONVERTER.structure(read, State)
     except BaseValidationError as error:
-        raise JournalError("this is no state: " + "; ".join(transform_error(error))) from error
+        found = "; ".join(transform_error(error, format_exception=_words))
+        raise JournalError(f"this is no state: {found}") from error
     except (ValueError, RecursionError) as error:
         raise JournalError(f"this is no state: {error}") from error
+
+
+def _words(error: BaseException, expected: type | None) -> str:
+    match error:
+        case KeyError():
+            return f"{error} is missing or unknown"
+        case ForbiddenExtraKeysError():
+            return format_exception(error, expected)
+        case _:
+            return str(error)
 
 
 def _exactly(plain: type) -> Callable[[object, object], object]:

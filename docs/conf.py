@@ -1,5 +1,7 @@
 """Sphinx: Markdown pages, reference from docstrings, no network."""
 
+import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -21,7 +23,7 @@ myst_heading_anchors = 3
 # Docstrings write names in single backticks, as Markdown does.
 default_role = "code"
 add_module_names = False
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -32,4 +34,30 @@ toc_object_entries = False
 
 nitpicky = True
 # Without a network only our own names can be looked up; everything else passes.
-nitpick_ignore_regex = [(r"py:.*", r"(?!convsim_(fp|adapters)\b).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!convsim_(fp|adapters)\b).*"),
+    (r"py:(class|obj)", r".*\.[A-Z]"),  # type variables have no place of their own
+]
+
+
+def tables_as_they_are(_app, what, _name, _obj, _options, lines):
+    """Show what a module's docstring draws with spaces as it is drawn."""
+    if what != "module":
+        return
+    literal = "::\n\n{}".format
+    paragraphs = "\n".join(lines).split("\n\n")
+    shown = (literal(textwrap.indent(it, "  ")) if "   " in it else it for it in paragraphs)
+    lines[:] = "\n\n".join(shown).splitlines()
+
+
+def functions_by_name(_app, _what, _name, _obj, _options, signature, returns):
+    """Write a default that is a function as Python would take it; else no name in it is linked."""
+    if signature:
+        signature = re.sub(r"<function (\w+)>", r"\1", signature)
+        signature = signature.replace("<function <lambda>>", "...")
+    return signature, returns
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", functions_by_name)
+    app.connect("autodoc-process-docstring", tables_as_they_are)

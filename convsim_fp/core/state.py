@@ -186,6 +186,18 @@ class State:
         """How many turns the user has spoken in, so far or at the end."""
         return self.phase.turns
 
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it ended; None while it goes on."""
+        return self.phase.reason if isinstance(self.phase, Stopped) else None
+
+    @property
+    def why(self) -> str:
+        """The stop reason's detail in words, and the last verdict's where the goal was missed."""
+        detail = self.phase.detail if isinstance(self.phase, Stopped) else ""
+        missed = self.verdicts[-1].rationale if self.verdicts else ""
+        return "; ".join(filter(None, (detail, missed if missed != detail else "")))
+
 
 @frozen
 class Step:

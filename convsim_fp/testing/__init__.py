@@ -1,9 +1,10 @@
 """The test kit: fakes, hypothesis strategies and conformance checks; needs the extra `testing`.
 
-strategies   what conversations are made of, for properties of your own
-fake_…       models and agents as pure functions of the request
-drive        a conversation by hand, in any order of arrival
-check_…      whether your own user, goal check, model or agent keeps what convsim relies on
+- `strategies`: what conversations are made of, for properties of your own;
+- `fake_model`, `fake_agent`: pure functions of the request;
+- `drive`: a conversation by hand, in any order of arrival;
+- `check_user`, `check_goal_check`, `check_model`, `check_agent`: whether your own keep what convsim
+  relies on.
 """
 
 try:

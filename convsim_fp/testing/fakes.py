@@ -74,7 +74,7 @@ def drive(
     observe: Observe,
     *,
     schedule: Iterable[int] = (),
-    watch: Callable[[Step], object] = lambda step: step,
+    watch: Callable[[Step], object] | None = None,
 ) -> State:
     """Drive a conversation by hand to its end.
 
@@ -83,12 +83,13 @@ def drive(
     """
     order = iter(schedule)
     step = begun
-    watch(step)
-    while step.requests:
+    while True:
+        if watch is not None:
+            watch(step)
+        if not step.requests:
+            return step.state
         request = step.requests[next(order, 0) % len(step.requests)]
         step = next_step(rules, step.state, observe(request))
-        watch(step)
-    return step.state
 
 
 def _some(answers: Iterable[A]) -> tuple[A, ...]:

@@ -86,6 +86,12 @@ def test_goal_achieved_at_a_yes() -> None:
     assert said(state) == ["Where is my order?", "Soon.", "And my money?", "Soon."]
 
 
+def test_a_yes_keeps_its_rationale() -> None:
+    end, state = stopped(Rules(never_leaves, goals.when("soon")), agent("Soon."))
+    assert end == Stopped(StopReason.GOAL_ACHIEVED, 1, "the agent wrote 'Soon'")
+    assert state.verdicts == (Verdict(achieved=True, rationale="the agent wrote 'Soon'"),)
+
+
 def test_a_yes_on_the_last_turn_beats_the_limit() -> None:
     rules = Rules(never_leaves, goals.prompted(), max_turns=2)
     assert stopped(rules, agent("Soon."))[0].reason is StopReason.GOAL_ACHIEVED
@@ -98,6 +104,7 @@ def test_goal_achieved_by_the_users_own_word() -> None:
     end, state = stopped(Rules(content, None, max_turns=2), agent("Soon."))
     assert end == Stopped(StopReason.GOAL_ACHIEVED, 2, "I have my money")
     assert state.verdicts == (Verdict(achieved=True, rationale="I have my money"),)
+    assert state.why == "I have my money"
     assert len(state.transcript) == 4
 
 
@@ -177,6 +184,8 @@ def test_max_turns_after_a_no() -> None:
     end, state = stopped(rules, agent("Soon."))
     assert end == Stopped(StopReason.MAX_TURNS, 2, "the limit of 2 turns")
     assert len(state.verdicts) == 2
+    assert (state.turns, state.stop_reason) == (2, StopReason.MAX_TURNS)
+    assert state.why == "the limit of 2 turns; this goal check never says yes"
 
 
 def test_the_cases_own_limit_wins() -> None:

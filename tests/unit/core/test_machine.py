@@ -91,6 +91,24 @@ def test_both_lanes_go_on_by_themselves() -> None:
     ]
 
 
+def test_what_is_asked_ahead_sees_the_turn_to_come() -> None:
+    def asks_by_turn(view: View) -> Generator[Ask, str, Say]:
+        question = f"{view.turn} after {len(view.transcript)}"
+        reply = yield Ask(Prompt("user", "s", view.transcript, question))
+        return Say(reply)
+
+    rules = Rules(asks_by_turn, asks(1, Verdict(achieved=False)), max_turns=2, overlap=True)
+    seen: dict[str, str] = {}
+
+    def note(one: Step) -> None:
+        for request in one.requests:
+            if isinstance(request, Generate):
+                seen[str(request.id)] = request.prompt.question
+
+    drive(rules, start(rules, CASE), answer, watch=note)
+    assert (seen["1/user/0"], seen["2/user/0"]) == ("1 after 0", "2 after 2")
+
+
 def test_an_ahead_failure_waits_for_the_verdict() -> None:
     rules = Rules(asks(1, Say("And?")), asks(1, Verdict(achieved=True)), overlap=True)
     at = start(rules, CASE)
@@ -237,3 +255,8 @@ def test_trials_differ_in_seed_and_a_run_repeats() -> None:
     assert one == new_session("refund", 1, 7)
     assert len({one.seed, other.seed, new_session("refund", 1, 8).seed}) == 3
     assert new_session("\ud800").id == "\ud800/1"
+
+
+def test_a_conversation_under_way_has_no_stop_reason() -> None:
+    state = start(Rules(asks(1, Say("And?")), goals.never), CASE).state
+    assert (state.stop_reason, state.why, state.turns) == (None, "", 0)

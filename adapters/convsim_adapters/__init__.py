@@ -3,9 +3,9 @@
 One vendor, one module, one extra; a module whose extra is not installed says which one to install.
 
 as_agent            your own function or object, sync or async, as the agent port
-agent_per_session   the same for agents that remember: a factory makes one for each session
+ports_per_session   the same for agents that remember: a factory makes one for each session
 """
 
-from convsim_adapters.callables import agent_per_session, as_agent
+from convsim_adapters.callables import as_agent, ports_per_session
 
-__all__ = ["agent_per_session", "as_agent"]
+__all__ = ["as_agent", "ports_per_session"]

@@ -9,33 +9,28 @@ each call and may be changed. What it may reply is in `reply_forms`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
-from inspect import isawaitable, iscoroutine, iscoroutinefunction
-from threading import Lock
-from typing import Any, TypeAlias, TypeVar, cast
+from inspect import isawaitable, iscoroutine
+from typing import Any, NoReturn, TypeVar, cast
 from weakref import finalize
+
+from attrs import evolve
 
 from convsim_adapters.reply_forms import read_reply
 from convsim_adapters.signatures import (
     read_agent_signature,
-    read_factory_signature,
+    reads_session_id,
     returns_awaitable,
 )
-from convsim_fp.core import CallAgent, Session, TestCase
+from convsim_fp.core import CallAgent, Session
 from convsim_fp.core.behaviours import failure_of
-from convsim_fp.errors import AgentError, InvalidSpec, PortError, Problem
-from convsim_fp.interpreters import Agent, AgentReply
-from convsim_fp.interpreters.daemons import in_daemon
-from convsim_fp.interpreters.perform import thread_name
+from convsim_fp.errors import AgentError, PortError
+from convsim_fp.interpreters import Agent, AgentReply, Model, Ports, PortsOf, UserPort
 
-__all__ = ["agent_per_session", "as_agent"]
+__all__ = ["as_agent", "ports_per_session"]
 
 T = TypeVar("T")
-Conversation: TypeAlias = tuple[Session, TestCase]
-
-KEEP = 1000
 
 
 def as_agent(target: Callable[..., object]) -> Agent:
@@ -46,7 +41,7 @@ def as_agent(target: Callable[..., object]) -> Agent:
     The port raises `AgentError` for what the agent raises, for a context that does not fit its
     parameters, and for a reply in none of the known forms.
 
-    >>> from convsim_fp import Ports, Rules, converse_all, goals, users
+    >>> from convsim_fp import Rules, TestCase, converse_all, goals, users
     >>> port = as_agent(lambda messages, order_id: f"{order_id} is on its way.")
     >>> case = TestCase(goal="track it", context={"order_id": "W7"})
     >>> rules = Rules(users.scripted(["Where is it?"]), goals.never)
@@ -70,98 +65,67 @@ def as_agent(target: Callable[..., object]) -> Agent:
     return called
 
 
-def agent_per_session(factory: Callable[..., object], *, keep: int = KEEP) -> Agent:
-    """Make an agent port with an agent of its own for each session, for agents that remember.
+def ports_per_session(
+    factory: Callable[..., object],
+    *,
+    user_model: Model | None = None,
+    goal_model: Model | None = None,
+    user: UserPort | None = None,
+) -> PortsOf:
+    """Give each session an agent of its own, because agents that remember must not be shared.
 
-    `factory` (sync, async, or a class) makes it at the session's first request and gets
-    `session_id` and `case`, where it has parameters so named. The first request of a conversation
-    always makes a new agent, so that a second run never meets those of the first.
+    `factory` (sync, async, or a class) makes it once, when the session begins, and gets
+    `session_id` where it has a parameter so named. The agent goes when its session goes; a session
+    that is resumed elsewhere gets a new one. What the factory raises, and what `as_agent` refuses
+    of what it made, ends that session alone, as *agent failed*. Raises `InvalidSpec` for a factory
+    that needs anything else, and for a port that cannot be called.
 
-    The port cannot see a session end, so it drops the agent that was not used for longest when
-    there are more than `keep`; a session that goes on after that fails with `AgentError`. For
-    agents that go when their session goes, make the ports per session instead:
-    ``lambda session: Ports(as_agent(make()))``. Sessions are told apart by name and case. Raises
-    `InvalidSpec` for a factory that needs anything else.
-
-    >>> class Counting:
-    ...     def __init__(self):
-    ...         self.calls = 0
-    ...     def __call__(self, messages):
-    ...         self.calls += 1
-    ...         return f"That was call {self.calls}."
-    >>> port = agent_per_session(Counting)
+    >>> from convsim_fp import Rules, TestCase, converse_all, goals, users
+    >>> rules = Rules(users.scripted(["Who are you?"]), goals.never)
+    >>> ports_of = ports_per_session(lambda session_id: lambda messages: f"For {session_id}.")
+    >>> ends = converse_all([TestCase(goal="track it", id="parcel")], rules, ports_of, trials=2)
+    >>> [end.transcript[-1].text for end in ends]
+    ['For parcel/1.', 'For parcel/2.']
     """
-    signature = read_factory_signature(factory)
-    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
-        raise InvalidSpec([Problem("keep", f"is {keep!r:.40}, expected at least 1")])
-    agents = _Agents(keep)
+    takes_session_id = reads_session_id(factory)
+    no_agent = _failing(AgentError("no session has begun"))
+    others = Ports(no_agent, user_model, goal_model, user)  # checked before the first call
 
-    def called(request: CallAgent) -> AgentReply | str | Awaitable[AgentReply | str]:
-        port = agents.find(request)
-        if port is not None:
-            return port(request)
-        with _sorted_errors("the factory raised "):
-            made = signature.call(factory, request)
-        if isawaitable(made):
-            return _tied(_made(agents, made, request), made)
-        return agents.add(request, made)(request)
+    def ports_of(session: Session) -> Ports | Awaitable[Ports]:
+        try:
+            made = factory(session_id=session.id) if takes_session_id else factory()
+            if isawaitable(made):
+                return _tied(late(made), made)
+            agent = as_agent(cast("Callable[..., object]", made))
+        except Exception as error:  # noqa: BLE001  it is raised again where the agent is called
+            agent = _failing(error)
+        return evolve(others, agent=agent)
+
+    async def late(making: Awaitable[object]) -> Ports:
+        try:
+            agent = as_agent(cast("Callable[..., object]", await making))
+        except Exception as error:  # noqa: BLE001  as above
+            agent = _failing(error)
+        return evolve(others, agent=agent)
+
+    return ports_of
+
+
+def _failing(error: Exception) -> Agent:
+    """Put the blame where it belongs: what a session asks first is often its user's model."""
+
+    def called(request: CallAgent) -> NoReturn:
+        del request
+        with _sorted_errors("the agent could not be made: "):
+            raise error
 
     return called
-
-
-class _Agents:
-    """The agents of the sessions under way; the one not used for longest goes first."""
-
-    def __init__(self, keep: int) -> None:
-        self._keep = keep
-        self._kept: OrderedDict[Conversation, Agent] = OrderedDict()
-        self._dropped: set[Conversation] = set()
-        self._lock = Lock()
-
-    def find(self, request: CallAgent) -> Agent | None:
-        """The agent of a conversation under way; None where one is to be made."""
-        if len(request.transcript) <= len(request.case.history) + 1:
-            return None  # this conversation's first request
-        conversation = (request.session, request.case)
-        with self._lock:
-            if conversation in self._dropped:
-                what = f"more than keep={self._keep} sessions were under way"
-                raise AgentError(f"the agent of this session was dropped: {what}; raise keep")
-            if conversation in self._kept:
-                self._kept.move_to_end(conversation)
-            return self._kept.get(conversation)
-
-    def add(self, request: CallAgent, made: object) -> Agent:
-        try:
-            port = as_agent(cast("Callable[..., object]", made))
-        except InvalidSpec as error:
-            raise AgentError(f"what the factory made cannot be used: {error}") from None
-        conversation = (request.session, request.case)
-        with self._lock:
-            self._dropped.discard(conversation)
-            self._kept[conversation] = port
-            self._kept.move_to_end(conversation)
-            if len(self._kept) > self._keep:
-                self._dropped.add(self._kept.popitem(last=False)[0])
-        return port
 
 
 async def _read(answer: Awaitable[object]) -> AgentReply:
     with _sorted_errors():
         answered = await answer
     return read_reply(answered)
-
-
-async def _made(agents: _Agents, making: Awaitable[object], request: CallAgent) -> AgentReply | str:
-    with _sorted_errors("the factory raised "):
-        made = await making
-    port = agents.add(request, made)
-    answer: AgentReply | str | Awaitable[AgentReply | str]
-    if iscoroutinefunction(port):
-        answer = port(request)
-    else:  # it must not stop the loop that we are in
-        answer = await in_daemon(thread_name(request), lambda: port(request))
-    return answer if isinstance(answer, AgentReply | str) else await answer
 
 
 @contextmanager

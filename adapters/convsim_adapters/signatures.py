@@ -15,9 +15,8 @@ from convsim_fp.errors import AgentError, InvalidSpec, Problem
 
 __all__ = [
     "AgentSignature",
-    "FactorySignature",
     "read_agent_signature",
-    "read_factory_signature",
+    "reads_session_id",
     "returns_awaitable",
 ]
 
@@ -66,18 +65,6 @@ class AgentSignature:
         return named
 
 
-@frozen
-class FactorySignature:
-    """Which of `session_id` and `case` a factory of agents has parameters for."""
-
-    takes: frozenset[str]
-
-    def call(self, factory: Callable[..., object], request: CallAgent) -> object:
-        """Call the factory for the session of a request."""
-        offered = {"session_id": request.session.id, "case": request.case}
-        return factory(**{key: offered[key] for key in self.takes})
-
-
 def read_agent_signature(target: object) -> AgentSignature:
     """Read how an agent is called. Raises `InvalidSpec` for what no conversation could call."""
     function = _function(target, "agent")
@@ -100,19 +87,19 @@ def read_agent_signature(target: object) -> AgentSignature:
     )
 
 
-def read_factory_signature(factory: object) -> FactorySignature:
-    """Read what a factory takes. Raises `InvalidSpec` if it needs what no session can give."""
+def reads_session_id(factory: object) -> bool:
+    """Whether a factory of agents takes `session_id`. Raises `InvalidSpec` if it needs more."""
     function = _function(factory, "factory", may_be_class=True)
-    parameters = _parameters(function, "factory")
-    named = [p for p in parameters if p.kind not in (*MANY, Parameter.POSITIONAL_ONLY)]
-    takes = frozenset(p.name for p in named) & {"session_id", "case"}
-    needs = [p.name for p in parameters if p.default is p.empty and p.kind not in MANY]
-    unknown = [name for name in needs if name not in takes]
-    if unknown:
-        what = f"{_shown(function, parameters)} needs {_listing(unknown)}"
-        gets = "but is given only session_id and case, where it has parameters so named"
+    parameters = [p for p in _parameters(function, "factory") if p.kind not in MANY]
+    given = [
+        p for p in parameters if p.name == "session_id" and p.kind is not Parameter.POSITIONAL_ONLY
+    ]
+    needs = [p.name for p in parameters if p.default is p.empty and p not in given]
+    if needs:
+        what = f"{_shown(function, parameters)} needs {_listing(needs)}"
+        gets = "but is given only session_id, where it has a parameter so named"
         _refuse("factory", f"{what}, {gets}; for an agent, not a factory, use as_agent")
-    return FactorySignature(takes)
+    return bool(given)
 
 
 def returns_awaitable(target: object) -> bool:
@@ -147,7 +134,7 @@ def _function(target: object, field: str, *, may_be_class: bool = False) -> Call
         _refuse(field, f"{what}; give the function itself, not what a call of it returns")
     if isinstance(inner, type) and not may_be_class:
         what = f"is the class {inner.__name__}; give an instance of it"
-        _refuse(field, f"{what}, or agent_per_session({inner.__name__}) for one in each session")
+        _refuse(field, f"{what}, or ports_per_session({inner.__name__}) for one in each session")
     called = inner if isinstance(inner, type) else _call_of(inner)
     if any(
         check(function)

@@ -2,8 +2,8 @@
 
 import re
 
-from convsim_adapters import agent_per_session
-from convsim_fp import Ports, Rules, converse_all, goals, read_cases, users
+from convsim_adapters import ports_per_session
+from convsim_fp import Rules, converse_all, goals, read_cases, users
 
 ORDERS = {"W7": "the red shoes, delivered on Monday", "W8": "the green coat, on its way"}
 
@@ -87,15 +87,12 @@ def rules(case):
 
 
 def main():
-    ports = Ports(agent_per_session(ShopAgent), user_model=pretend_model)
-    ends = converse_all(CASES, rules, ports)
-    ends = sorted(ends, key=lambda end: end.phase.reason == "goal_achieved")
+    ends = converse_all(CASES, rules, ports_per_session(ShopAgent, user_model=pretend_model))
+    ends = sorted(ends, key=lambda end: end.stop_reason == "goal_achieved")
 
     print(f"{'case':<11}{'stop reason':<15}{'turns':<7}why")
     for end in ends:
-        stopped = end.phase
-        why = end.verdicts[-1].rationale if end.verdicts else stopped.detail
-        print(f"{end.case.id:<11}{stopped.reason:<15}{stopped.turns:<7}{why}")
+        print(f"{end.case.id:<11}{end.stop_reason:<15}{end.turns:<7}{end.why}")
 
     print(f"\nThe conversation of {ends[0].case.id!r}:")
     for message in ends[0].transcript:

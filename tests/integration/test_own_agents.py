@@ -1,19 +1,32 @@
 """Agents as their authors wrote them, in every interpreter."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from convsim_adapters import agent_per_session, as_agent
+from convsim_adapters import as_agent, ports_per_session
 from convsim_fp import goals, users
-from convsim_fp.core import Rules, State, Stopped, StopReason, TestCase, new_session, start
+from convsim_fp.core import (
+    Rules,
+    SimulatedUser,
+    State,
+    Stopped,
+    StopReason,
+    TestCase,
+    new_session,
+    start,
+)
 from convsim_fp.interpreters import (
     Agent,
     Ports,
+    PortsOf,
     aconverse,
+    aconverse_all,
     aperform,
     converse,
     converse_all,
@@ -107,21 +120,9 @@ def test_an_agent_is_called_the_same_by_every_interpreter(
 
 
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
-@pytest.mark.parametrize("factory", [Remembering, LateRemembering, remembering_late])
-def test_an_agent_of_its_own_remembers_its_session(
-    interpreter: str, factory: Callable[..., object]
-) -> None:
-    state = INTERPRETERS[interpreter](agent_per_session(factory), CASE)
-    if interpreter == "threads" and factory is not Remembering:
-        assert stopped(state).reason is StopReason.AGENT_FAILED
-        assert "drive it with aconverse or converse_all" in stopped(state).detail
-        return
-    first, second, third = LINES
-    assert replies(state) == [
-        f"parcel/1: {first}",
-        f"parcel/1: {first} {second}",
-        f"parcel/1: {first} {second} {third}",
-    ]
+def test_an_agent_that_remembers_talks_to_one_conversation_by_hand(interpreter: str) -> None:
+    state = INTERPRETERS[interpreter](as_agent(Remembering("one")), CASE)
+    assert replies(state)[-1] == f"one: {' '.join(LINES)}"
 
 
 def plain_agent(messages: list[dict[str, str]], order: str) -> Awaitable[object]:
@@ -178,8 +179,8 @@ class Waiting:
         waited = self.other_finished.wait(LONG) if slow else True
         return "It is done." if waited else "The other session never finished."
 
-    def make(self, case: TestCase) -> Callable[..., str]:
-        if case.context["slow"] and not self.other_finished.wait(LONG):
+    def make(self, session_id: str) -> Callable[..., str]:
+        if session_id == "slow/1" and not self.other_finished.wait(LONG):
             raise TimeoutError("the other session never finished")
         return lambda messages, slow: "It is done."
 
@@ -192,29 +193,30 @@ class Waiting:
 
 
 @pytest.mark.parametrize(
-    "port_of",
+    "ports_of",
     [
-        lambda waiting: as_agent(waiting.reply),
-        lambda waiting: agent_per_session(lambda: waiting.reply),
-        lambda waiting: agent_per_session(waiting.make),
-        lambda waiting: agent_per_session(waiting.make_late),
+        lambda waiting: Ports(as_agent(waiting.reply)),
+        lambda waiting: ports_per_session(lambda: waiting.reply),
+        lambda waiting: ports_per_session(waiting.make),
+        lambda waiting: ports_per_session(waiting.make_late),
     ],
-    ids=["agent", "agent per session", "factory", "agent of an async factory"],
+    ids=["agent", "agent of its own", "factory", "agent of an async factory"],
 )
 def test_a_slow_sync_agent_does_not_keep_another_session_from_finishing(
-    port_of: Callable[[Waiting], Agent],
+    ports_of: Callable[[Waiting], Ports | PortsOf],
 ) -> None:
     waiting = Waiting()
     cases = [
         TestCase(goal="wait", id="slow", context={"slow": True}),
         TestCase(goal="go on", id="quick", context={"slow": False}),
     ]
-    states = converse_all(cases, RULES, Ports(port_of(waiting)), finished=waiting.finished)
+    states = converse_all(cases, RULES, ports_of(waiting), finished=waiting.finished)
     assert [replies(state) for state in states] == [["It is done."] * 3] * 2
 
 
 @pytest.mark.parametrize("factory", [Remembering, LateRemembering, remembering_late])
 def test_many_sessions_at_once_each_have_their_own_agent(factory: Callable[..., object]) -> None:
+    """The trials of a case too, and a second run meets no agent of the first."""
     made: list[str] = []
 
     def counted(session_id: str) -> object:
@@ -222,10 +224,55 @@ def test_many_sessions_at_once_each_have_their_own_agent(factory: Callable[..., 
         return factory(session_id)
 
     cases = [TestCase(goal="track it", id=f"case-{n}") for n in range(20)]
-    ports = Ports(agent_per_session(counted))
-    for _ in range(2):  # the second run meets no agent of the first
+    ports_of = ports_per_session(counted)
+    for run in (converse_all, lambda *given, **how: asyncio.run(aconverse_all(*given, **how))):
         made.clear()
-        states = converse_all(cases, RULES, ports, trials=2, concurrency=15)
+        states = run(cases, RULES, ports_of, trials=2, concurrency=15)
         assert sorted(made) == sorted(state.session.id for state in states)
         for state in states:
             assert replies(state)[-1] == f"{state.session.id}: {' '.join(LINES)}"
+
+
+def broken_for_one(session_id: str) -> object:
+    if session_id == "broken/1":
+        raise OSError("no model")
+    return 7 if session_id == "unusable/1" else Remembering(session_id)
+
+
+async def broken_late_for_one(session_id: str) -> object:
+    return broken_for_one(session_id)
+
+
+@pytest.mark.parametrize("factory", [broken_for_one, broken_late_for_one])
+@pytest.mark.parametrize("user", [users.scripted(LINES), users.prompted()])
+def test_an_agent_that_could_not_be_made_is_agent_failed_in_its_own_session(
+    factory: Callable[..., object], user: SimulatedUser
+) -> None:
+    """Also where the user's model was asked first."""
+    cases = [TestCase(goal="track it", id=name) for name in ("sound", "broken", "unusable")]
+    ports_of = ports_per_session(factory, user_model=lambda request: "Where is it?")
+    sound, *failed = converse_all(cases, Rules(user, goals.never, max_turns=3), ports_of)
+    assert stopped(sound).reason is StopReason.MAX_TURNS
+    assert [stopped(state).reason for state in failed] == [StopReason.AGENT_FAILED] * 2
+    words = "agent_error: the agent could not be made"
+    assert stopped(failed[0]).detail == f"{words}: OSError: no model"
+    assert stopped(failed[1]).detail.startswith(f"{words}: InvalidSpec: agent is int")
+
+
+def test_an_agent_goes_when_its_session_does() -> None:
+    at_once, alive = 3, weakref.WeakSet[LateRemembering]()
+    most = 0
+
+    async def watched(session_id: str) -> LateRemembering:
+        nonlocal most
+        made = LateRemembering(session_id)
+        alive.add(made)
+        gc.collect()
+        most = max(most, len(alive))
+        return made
+
+    cases = [TestCase(goal="track it", id=f"case-{n}") for n in range(20)]
+    converse_all(cases, RULES, ports_per_session(watched), concurrency=at_once)
+    assert 0 < most <= at_once
+    gc.collect()
+    assert len(alive) == 0

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from typing import assert_type
 
 import convsim_fp
+from convsim_adapters import as_agent, ports_per_session
 from convsim_fp import (
     AgentReplied,
     AgentReply,
@@ -37,6 +38,7 @@ from convsim_fp import (
     step,
     users,
 )
+from convsim_fp.interpreters import Agent, PortsOf
 
 assert_type(convsim_fp.__name__, str)
 
@@ -88,6 +90,22 @@ cases = read_cases([{"goal": "return the red shoes"}])
 assert_type(cases, tuple[TestCase, ...])
 assert_type(converse(both[0], start(both[0], cases[0]), perform(ports)), State)
 assert_type(converse_all(cases, lambda case: both[0], lambda session: ports), tuple[State, ...])
+
+
+class Clerk:
+    async def __call__(self, messages: list[dict[str, str]], *, order: str) -> dict[str, str]:
+        return {"role": "assistant", "content": f"{order} after {len(messages)}"}
+
+
+async def hired(session_id: str) -> Clerk:
+    return Clerk()
+
+
+assert_type(as_agent(Clerk()), Agent)
+assert_type(ports_per_session(Clerk), PortsOf)
+own_ports = ports_per_session(hired, user_model=model, goal_model=model)
+assert_type(converse_all(cases, both[0], Ports(as_agent(Clerk()))), tuple[State, ...])
+assert_type(converse_all(cases, both[0], own_ports), tuple[State, ...])
 
 
 async def run() -> None:

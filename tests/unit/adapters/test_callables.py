@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convsim_adapters import agent_per_session, as_agent
+from convsim_adapters import as_agent
 from convsim_fp.core import CallAgent, Lane, Message, RequestId, Session, TestCase, Transcript, thaw
 from convsim_fp.errors import AgentError, TimedOut
 from convsim_fp.interpreters import Agent, AgentReply
@@ -255,4 +255,3 @@ def test_an_agent_that_runs_out_of_an_iterator_fails_like_any_other() -> None:
 def test_agents_pass_the_conformance_check(kind: str) -> None:
     check_agent(as_agent(ASYNC[kind]))
     check_agent(as_agent(lambda messages: messages[-1]))
-    check_agent(agent_per_session(lambda: ASYNC[kind]))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convsim_adapters import agent_per_session, as_agent
+from convsim_adapters import as_agent, ports_per_session
 from convsim_fp.core import CallAgent, Lane, Message, RequestId, Session, TestCase, thaw
 from convsim_fp.errors import AgentError, InvalidSpec
 from convsim_fp.interpreters import AgentReply
@@ -193,8 +193,8 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda turn, history, /: "", "takes turn by position only"),
     (lambda messages, order, /: "", "takes order by position only"),
     (lambda order=1, messages=None, /: "", "takes order by position only"),
-    (functools.partial(Shop), "is the class Shop; give an instance of it, or agent_per"),
-    (Shop, "is the class Shop; give an instance of it, or agent_per_session(Shop)"),
+    (functools.partial(Shop), "is the class Shop; give an instance of it, or ports_per"),
+    (Shop, "is the class Shop; give an instance of it, or ports_per_session(Shop)"),
     (generator, "generator is a generator function, whose parts nobody collects"),
     (async_generator, "async_generator is a generator function"),
     (functools.partial(generator), "generator is a generator function"),
@@ -266,9 +266,9 @@ class NeedsAKey:
     ("factory", "words"),
     [
         (lambda messages: "", "<lambda>(messages) needs 'messages', but is given only session_id"),
-        (NeedsAKey, "NeedsAKey(key) needs 'key', but is given only session_id and case"),
+        (NeedsAKey, "NeedsAKey(key) needs 'key', but is given only session_id, where"),
         (lambda session_id, /: "", "needs 'session_id'"),
-        (lambda turn: "", "needs 'turn'"),
+        (lambda case: "", "needs 'case'"),
         (generator, "generator is a generator function"),
         (Shop(), "needs 'input'"),
         (7, "is int, which cannot be called"),
@@ -278,12 +278,6 @@ def test_a_factory_that_needs_more_than_a_session_is_refused_at_once(
     factory: Any, words: str
 ) -> None:
     with pytest.raises(InvalidSpec) as raised:
-        agent_per_session(factory)
+        ports_per_session(factory)
     assert str(raised.value).startswith("factory ")
     assert words in str(raised.value)
-
-
-@pytest.mark.parametrize("keep", [0, -1, True, 1.5, "3", None])
-def test_the_number_of_agents_to_keep_is_a_whole_number(keep: Any) -> None:
-    with pytest.raises(InvalidSpec, match=r"keep is .*, expected at least 1"):
-        agent_per_session(Streaming, keep=keep)

@@ -16,13 +16,13 @@ from convsim_fp.errors import InvalidSpec, Problem
 __all__ = ["ParsedCases", "TestCase", "parse_cases"]
 
 RESERVED_CONTEXT_KEYS = ("input", "messages", "mlflow_session_id")
-SPEAKER_OF_ROLE: Mapping[object, Speaker] = MappingProxyType(
+SPEAKER_OF_ROLE: Mapping[str, Speaker] = MappingProxyType(
     {"user": "user", "assistant": "agent", "agent": "agent"}
 )
 NO_CONTENT = JsonObject({})
 
 
-# Converters: what is of a wrong type stays as it is, for the checks below to name it.
+# Converters: what is wrong stays as it is, or as its error, for the checks below to name it.
 
 
 def _text(given: str) -> str:
@@ -50,8 +50,8 @@ def _object(given: Mapping[str, object] | None) -> JsonObject:
         return NO_CONTENT
     try:
         return freeze_object(given)
-    except NotJson:
-        return cast("JsonObject", given)
+    except NotJson as error:
+        return cast("JsonObject", error)
 
 
 def _messages(given: Sequence[Message | Mapping[str, object]] | None) -> Transcript:
@@ -142,9 +142,8 @@ def parse_cases(records: Iterable[object]) -> ParsedCases:
     >>> str(parse_cases([{"goal": "pay"}, {"gaol": "pay"}]).problems[0])
     'cases[1]: goal is missing; write what the user wants to achieve'
     """
-    given = cast("object", records)
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        what = f"is {kind(cast('object', given))}, expected a list of objects"
+    if not _is_list(records):
+        what = f"is {kind(records)}, expected a list of objects"
         return ParsedCases(cases=(), problems=(Problem("the list of cases", what),), warnings=())
     readings = tuple(_read(index, record) for index, record in enumerate(records))
     problems = (*(p for r in readings for p in r.problems), *_shared_ids(readings))
@@ -153,6 +152,10 @@ def parse_cases(records: Iterable[object]) -> ParsedCases:
         problems=tuple(sorted(problems, key=_place)),
         warnings=tuple(p for r in readings for p in r.warnings),
     )
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
 def _place(problem: Problem) -> int:
@@ -193,7 +196,7 @@ def _read(index: int, record: object) -> _Reading:
 def _unknown(key: object, index: int, name: str | None) -> Problem:
     if not isinstance(key, str):
         return Problem("a field", f"has a name that is {kind(key)}; it is ignored", index, name)
-    close = get_close_matches(key, FIELDS, n=1)
+    close = get_close_matches(key.lower(), FIELDS, n=1)
     meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
     what = f"is not a field of a test case and is ignored; {meant}"
     return Problem(_short(key), what, index, name)
@@ -229,17 +232,12 @@ def _text_problems(case: TestCase) -> Iterator[Problem]:
 
 def _object_problems(case: TestCase) -> Iterator[Problem]:
     for name in ("context", "expectations", "extra"):
-        value = cast("object", getattr(case, name))
-        if isinstance(value, JsonObject):
-            continue
-        try:
-            freeze_object(cast("Mapping[str, object]", value))
-        except NotJson as error:
-            yield Problem(f"{name}.{error.path}".rstrip("."), error.what)
-    if isinstance(case.context, JsonObject):
-        for key in RESERVED_CONTEXT_KEYS:
-            if key in case.context:
-                yield Problem(f"context.{key}", "is a reserved key; rename it")
+        found = cast("JsonObject | NotJson", getattr(case, name))
+        if isinstance(found, NotJson):
+            yield Problem(f"{name}.{found.path}".rstrip("."), found.what)
+    for key in RESERVED_CONTEXT_KEYS:
+        if isinstance(case.context, JsonObject) and key in case.context:
+            yield Problem(f"context.{key}", "is a reserved key; rename it")
 
 
 def _list_problems(case: TestCase) -> Iterator[Problem]:

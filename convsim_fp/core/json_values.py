@@ -81,10 +81,9 @@ def freeze(value: object) -> Json:
 
 def freeze_object(value: Mapping[str, object]) -> JsonObject:
     """Like `freeze`, for what has to be an object at its top."""
-    frozen_value = freeze(value)
-    if not isinstance(frozen_value, JsonObject):
+    if not isinstance(value, Mapping):
         raise NotJson("", f"is {kind(value)}, expected an object")
-    return frozen_value
+    return cast("JsonObject", freeze(value))
 
 
 def thaw(value: Json) -> object:

@@ -28,7 +28,7 @@ Role: TypeAlias = Literal["system", "user", "assistant"]
 BEGINS = "[The conversation begins.]"
 NOTED = "Noted."
 SILENCE = "(says nothing)"  # several providers refuse a message without text
-UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 MARKUP = re.compile("<|&(?=lt;|amp;)")
 
 

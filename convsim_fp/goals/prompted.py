@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
 from attrs import frozen
 
 from convsim_fp.core.behaviours import Ask, GoalCheck, Question, Verdict, View
-from convsim_fp.core.json_values import freeze_object
+from convsim_fp.core.json_values import JsonObject, freeze_object, readable, thaw
 from convsim_fp.core.prompts import Prompt
-from convsim_fp.core.reading import find_object, looks_like_object, without_reasoning, yes_or_no
+from convsim_fp.core.reading import (
+    find_object,
+    is_only_object,
+    looks_like_object,
+    shows_reasoning,
+    without_reasoning,
+    yes_or_no,
+)
+from convsim_fp.core.transcript import Transcript
 from convsim_fp.texts import V1, Wording
 
-__all__ = ["prompted"]
+__all__ = ["prompted", "read_verdict"]
 
 SCHEMA = freeze_object(
     {
@@ -25,6 +34,7 @@ SCHEMA = freeze_object(
         "additionalProperties": False,
     }
 )
+SPACE = re.compile(r"\s+")
 
 
 def prompted(*, wording: Wording = V1) -> GoalCheck:
@@ -46,14 +56,16 @@ class _Prompted:
         while True:
             question = self.wording.judge_question(because)
             prompt = Prompt("judge", system, view.transcript, question, SCHEMA)
-            verdict = read_verdict((yield Ask(prompt, because)))
+            verdict = read_verdict((yield Ask(prompt, because)), view.transcript)
             if verdict is not None:
                 return verdict
             because = 'it is not one JSON object with a "result" of "yes" or "no"'
 
 
-def read_verdict(reply: str) -> Verdict | None:
+def read_verdict(reply: str, transcript: Transcript = ()) -> Verdict | None:
     """Read a judge's answer; None where it is not clearly one or the other.
+
+    An object that stands in prose and in the transcript too is a quotation, no answer.
 
     >>> read_verdict('```json\\n{"rationale": "It is refunded.", "result": "yes"}\\n```').achieved
     True
@@ -66,5 +78,12 @@ def read_verdict(reply: str) -> Verdict | None:
     achieved = yes_or_no(answer["result"]) if answer is not None else None
     if answer is None or achieved is None:
         return None
+    if not is_only_object(text) and (shows_reasoning(text) or _is_quoted(answer, transcript)):
+        return None
     rationale = answer.get("rationale")
     return Verdict(achieved, rationale.strip() if isinstance(rationale, str) else "")
+
+
+def _is_quoted(answer: JsonObject, transcript: Transcript) -> bool:
+    words = SPACE.sub("", readable(thaw(answer)))
+    return any(words in SPACE.sub("", message.text) for message in transcript)

@@ -8,15 +8,18 @@ from collections.abc import Generator
 from attrs import frozen
 
 from convsim_fp.core.behaviours import GoalCheck, Question, Verdict, View, consult
+from convsim_fp.core.json_values import kind
 from convsim_fp.core.transcript import Speaker
 from convsim_fp.errors import InvalidSpec, Problem
 
 __all__ = ["all_of", "any_of", "never", "when"]
 
+UNREADABLE = (re.error, OverflowError, RecursionError)
+
 
 def never(view: View) -> Verdict:  # noqa: ARG001  whatever the view
     """Never reached: the conversation goes on to its other ends."""
-    return Verdict(achieved=False, rationale="this goal check never says yes")
+    return Verdict(achieved=False)
 
 
 def when(pattern: str, *, speaker: Speaker = "agent") -> GoalCheck:
@@ -31,9 +34,13 @@ def when(pattern: str, *, speaker: Speaker = "agent") -> GoalCheck:
     >>> when(r"refunded: \\d+")(View(TestCase(goal="a refund"), 1, said)).achieved
     True
     """
+    if speaker not in ("user", "agent"):
+        raise InvalidSpec([Problem("speaker", f"is {speaker!r:.80}, expected 'user' or 'agent'")])
+    if not isinstance(pattern, str):
+        raise InvalidSpec([Problem("pattern", f"is {kind(pattern)}, expected text")])
     try:
         compiled = re.compile(pattern, re.IGNORECASE)
-    except (re.error, TypeError) as error:
+    except UNREADABLE as error:
         what = f"is {pattern!r:.80}, which is no regular expression: {error}"
         raise InvalidSpec([Problem("pattern", what)]) from None
     return _When(compiled, speaker)
@@ -56,13 +63,21 @@ class _When:
 
 
 def all_of(*checks: GoalCheck) -> GoalCheck:
-    """Reached when each of the checks says so, asked in order up to the first no."""
-    return _Joined(checks, until=False)
+    """Reached when each of the checks says so, asked in order up to the first no.
+
+    The rules' `max_asks` bounds the questions of all of them together. Raises `InvalidSpec` for no
+    check, or one that cannot be called.
+    """
+    return _Joined(_checked("all_of", checks), until=False)
 
 
 def any_of(*checks: GoalCheck) -> GoalCheck:
-    """Reached when one of the checks says so, asked in order up to the first yes."""
-    return _Joined(checks, until=True)
+    """Reached when one of the checks says so, asked in order up to the first yes.
+
+    The rules' `max_asks` bounds the questions of all of them together. Raises `InvalidSpec` for no
+    check, or one that cannot be called.
+    """
+    return _Joined(_checked("any_of", checks), until=True)
 
 
 @frozen
@@ -78,3 +93,16 @@ class _Joined:
                 return verdict
             rationales = (*rationales, verdict.rationale)
         return Verdict(achieved=not self.until, rationale=" · ".join(filter(None, rationales)))
+
+
+def _checked(name: str, checks: tuple[GoalCheck, ...]) -> tuple[GoalCheck, ...]:
+    problems = [
+        Problem(f"{name}[{i}]", f"is {kind(check)}, expected a function of a view")
+        for i, check in enumerate(checks)
+        if not callable(check)
+    ]
+    if not checks:
+        problems = [Problem(name, "has no goal check, expected at least one")]
+    if problems:
+        raise InvalidSpec(problems)
+    return checks

@@ -1,16 +1,15 @@
 """Interpreters: thin loops that perform what a conversation waits for. No vendor in here."""
 
-from convsim_fp.interpreters.aio import ConversationCancelled, aconverse
-from convsim_fp.interpreters.batch import (
-    Finished,
-    RulesOf,
-    RunCancelled,
-    aconverse_all,
-    converse_all,
-)
+from convsim_fp.interpreters.aio import aconverse
+from convsim_fp.interpreters.batch import aconverse_all, converse_all
 from convsim_fp.interpreters.cases import UnknownFieldWarning, read_cases
-from convsim_fp.interpreters.drive import RunInterrupted
-from convsim_fp.interpreters.perform import APerform, Perform, aperform, atraced, perform, traced
+from convsim_fp.interpreters.interruption import (
+    ConversationCancelled,
+    RunCancelled,
+    RunInterrupted,
+)
+from convsim_fp.interpreters.perform import APerform, Perform, aperform, perform
+from convsim_fp.interpreters.plan import RulesOf
 from convsim_fp.interpreters.ports import (
     Agent,
     AgentReply,
@@ -25,7 +24,9 @@ from convsim_fp.interpreters.ports import (
     Tracer,
     UserPort,
 )
+from convsim_fp.interpreters.run import Finished
 from convsim_fp.interpreters.threads import converse
+from convsim_fp.interpreters.tracing import atraced, traced
 
 __all__ = [
     "APerform",

@@ -4,61 +4,60 @@ from __future__ import annotations
 
 import asyncio
 
-from convsim_fp.core.observations import Interrupted
-from convsim_fp.core.requests import Request
+from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, State, Step
-from convsim_fp.interpreters.drive import forget, interrupt, no_sink, take
-from convsim_fp.interpreters.perform import APerform
-from convsim_fp.interpreters.ports import Observed, Sink
+from convsim_fp.interpreters.drive import forget, interrupt, take
+from convsim_fp.interpreters.interruption import ConversationCancelled, reason_of
+from convsim_fp.interpreters.perform import APerform, cancels
+from convsim_fp.interpreters.ports import Observed, Sink, no_sink
 
-__all__ = ["ConversationCancelled", "aconverse"]
-
-
-class ConversationCancelled(asyncio.CancelledError):
-    """The task that drove a conversation was cancelled; `state` is where it stopped."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        super().__init__()
+__all__ = ["aconverse"]
 
 
 async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink = no_sink) -> State:
     """Drive a conversation to its end, from a fresh step or from a resumed one.
 
     Every answer reaches the sink before anything that follows from it is asked; requests that are
-    no longer waited for are cancelled. When its task is cancelled it raises `ConversationCancelled`
-    with the state; an `Interrupted` as the message of ``task.cancel`` is the reason it stops for.
+    no longer waited for are cancelled, and none outlives the call. Cancelling its task stops it; an
+    `Interrupted` as the message of ``task.cancel`` is the reason. The state is then with the cause
+    of the CancelledError: ``ConversationCancelled.behind(error)``.
     """
     step = begun
-    flying: dict[asyncio.Task[Observed], Request] = {}
+    asked: dict[RequestId, Request] = {}
+    tasks: dict[asyncio.Task[Observed], Request] = {}
+    before = cancels()
     try:
         while step.requests:
-            asked = {request.id for request in flying.values()}
             fresh = [request for request in step.requests if request.id not in asked]
-            if len(step.requests) == len(fresh) == 1:  # nothing to overlap with: no task needed
+            asked |= {request.id: request for request in fresh}
+            if len(asked) == len(fresh) == 1:  # nothing to overlap with: no task needed
                 step = take(rules, step, fresh[0], await perform(fresh[0]), sink)
-                continue
-            flying |= {asyncio.create_task(_answer(perform, request)): request for request in fresh}
-            done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-            for task in [task for task in flying if task in done]:
-                step = take(rules, step, flying.pop(task), task.result(), sink)
+                del asked[fresh[0].id]
+            else:
+                tasks |= {asyncio.create_task(_ask(perform, one)): one for one in fresh}
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in tasks if task in done]:
+                    request = tasks.pop(task)
+                    step = take(rules, step, request, task.result(), sink)
+                    del asked[request.id]
+            _stop_if_cancelled_since(before)
     except asyncio.CancelledError as error:
-        step = interrupt(rules, step, _reason(error), sink)
-        raise ConversationCancelled(step.state) from None
+        step = interrupt(rules, step, reason_of(error), sink)
+        forget(step, asked.values(), sink)
+        raise error from ConversationCancelled(step.state)
     finally:
-        for task in flying:
+        for task in tasks:
             task.cancel()
-        forget(step, flying.values(), sink)
-        await asyncio.gather(*flying, return_exceptions=True)
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+    forget(step, asked.values(), sink)
     return step.state
 
 
-async def _answer(perform: APerform, request: Request) -> Observed:
+def _stop_if_cancelled_since(before: int) -> None:
+    if cancels() > before:  # somebody's code has swallowed the CancelledError
+        raise asyncio.CancelledError
+
+
+async def _ask(perform: APerform, request: Request) -> Observed:
     return await perform(request)
-
-
-def _reason(error: asyncio.CancelledError) -> Interrupted:
-    for message in error.args:
-        if isinstance(message, Interrupted):
-            return message
-    return Interrupted("cancelled", "the task was cancelled")

@@ -7,7 +7,9 @@
     tracer                   (Request)   -> a context manager around the request, which gives a
                                             function to hand the observation to
 
-In the asyncio interpreter the first three may be coroutine functions as well.
+In the asyncio interpreter the first three may be coroutine functions as well. A port may raise
+anything: it ends its own session as a typed failure. Only KeyboardInterrupt means Ctrl-C wherever
+it is raised, and stops the run.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 from attrs import field, frozen
+from attrs.validators import deep_iterable, instance_of
 
 from convsim_fp.core.observations import Observation
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request, Session
@@ -38,6 +41,7 @@ __all__ = [
     "Tracer",
     "UserPort",
     "UserReply",
+    "no_sink",
 ]
 
 
@@ -63,18 +67,20 @@ NO_FACTS = Facts()
 class Reply:
     """A model's reply."""
 
-    text: str
-    facts: Facts = NO_FACTS
+    text: str = field(validator=instance_of(str))
+    facts: Facts = field(default=NO_FACTS, validator=instance_of(Facts))
 
 
 @frozen
 class AgentReply:
     """The agent's reply; with `ended` the conversation is over for it."""
 
-    text: str
-    ended: bool = False
-    tool_calls: tuple[ToolCall, ...] = field(default=(), converter=tuple[ToolCall, ...])
-    facts: Facts = NO_FACTS
+    text: str = field(validator=instance_of(str))
+    ended: bool = field(default=False, validator=instance_of(bool))
+    tool_calls: tuple[ToolCall, ...] = field(
+        default=(), converter=tuple[ToolCall, ...], validator=deep_iterable(instance_of(ToolCall))
+    )
+    facts: Facts = field(default=NO_FACTS, validator=instance_of(Facts))
 
 
 @frozen
@@ -135,4 +141,4 @@ class Ports:
             raise InvalidSpec(problems)
 
 
-PortsOf: TypeAlias = Callable[[Session], Ports]
+PortsOf: TypeAlias = Callable[[Session], Ports | Awaitable[Ports]]

@@ -9,10 +9,12 @@ from typing import TypeAlias
 from convsim_fp.core.observations import Interrupted
 from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, State, Step
-from convsim_fp.interpreters.daemons import THREAD_PREFIX, start_daemon
-from convsim_fp.interpreters.drive import RunInterrupted, forget, interrupt, no_sink, take
-from convsim_fp.interpreters.perform import Perform
-from convsim_fp.interpreters.ports import Observed, Sink
+from convsim_fp.interpreters.daemons import start_daemon
+from convsim_fp.interpreters.drive import forget, interrupt, take
+from convsim_fp.interpreters.interruption import RunInterrupted, Signalled, signal_of
+from convsim_fp.interpreters.perform import Perform, thread_name
+from convsim_fp.interpreters.ports import Observed, Sink, no_sink
+from convsim_fp.interpreters.signals import first_signal, heard
 
 __all__ = ["converse"]
 
@@ -23,31 +25,30 @@ def converse(rules: Rules, begun: Step, perform: Perform, *, sink: Sink = no_sin
     """Drive a conversation to its end, from a fresh step or from a resumed one.
 
     Every answer reaches the sink before anything that follows from it is asked. Raises
-    `RunInterrupted` with the cancelled state on Ctrl-C, and what the sink raises.
+    `RunInterrupted` with the cancelled state on Ctrl-C and SIGTERM, and what the sink raises.
     """
     step = begun
-    flying: dict[RequestId, Request] = {}
+    asked: dict[RequestId, Request] = {}
     answers: Answers = SimpleQueue()
     try:
-        while step.requests:
-            fresh = [request for request in step.requests if request.id not in flying]
-            if len(step.requests) == len(fresh) == 1:  # nothing to overlap with: no thread needed
-                step = take(rules, step, fresh[0], perform(fresh[0]), sink)
-                continue
-            flying |= {request.id: request for request in fresh}
-            for request in fresh:
-                name = f"{THREAD_PREFIX} {request.session.id} {request.id}"
-                start_daemon(name, _answering(request, perform, answers))
-            answered, observed = answers.get()
-            del flying[answered.id]
-            if isinstance(observed, BaseException):
-                raise observed
-            step = take(rules, step, answered, observed, sink)
-    except KeyboardInterrupt:
-        step = interrupt(rules, step, Interrupted("cancelled", "Ctrl-C"), sink)
-        forget(step, flying.values(), sink)
-        raise RunInterrupted([step.state]) from None
-    forget(step, flying.values(), sink)
+        with first_signal(_raise):
+            while step.requests:
+                fresh = [request for request in step.requests if request.id not in asked]
+                asked |= {request.id: request for request in fresh}
+                if len(asked) == len(fresh) == 1:  # nothing to overlap with: no thread needed
+                    answered, observed = fresh[0], perform(fresh[0])
+                else:
+                    for request in fresh:
+                        start_daemon(thread_name(request), _answering(request, perform, answers))
+                    answered, observed = _answer(answers)
+                step = take(rules, step, answered, observed, sink)
+                del asked[answered.id]
+    except KeyboardInterrupt as error:
+        signal = signal_of(error)
+        step = interrupt(rules, step, Interrupted("cancelled", signal), sink)
+        forget(step, asked.values(), sink)
+        raise RunInterrupted([step.state], signal) from None
+    forget(step, asked.values(), sink)
     return step.state
 
 
@@ -59,3 +60,14 @@ def _answering(request: Request, perform: Perform, answers: Answers) -> Callable
             answers.put((request, error))
 
     return answer
+
+
+def _answer(answers: Answers) -> tuple[Request, Observed]:
+    request, observed = heard(answers)
+    if isinstance(observed, BaseException):
+        raise observed
+    return request, observed
+
+
+def _raise(signal: str) -> None:
+    raise Signalled(signal)

@@ -7,8 +7,10 @@
   relies on.
 """
 
+from importlib import import_module
+
 try:
-    import hypothesis as _hypothesis  # noqa: F401  named here, where its absence can be explained
+    import_module("hypothesis")  # here, where its absence can be explained
 except ModuleNotFoundError as error:
     what = "convsim_fp.testing needs hypothesis: pip install 'convsim-fp[testing]'"
     raise ModuleNotFoundError(what) from error

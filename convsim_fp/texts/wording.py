@@ -1,13 +1,14 @@
-"""What a version of the wording provides: functions from a case to texts."""
+"""What a version of the wording provides: functions from a case or a view to texts."""
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from attrs import frozen
 
+from convsim_fp.core.behaviours import View
 from convsim_fp.core.cases import TestCase
 
-__all__ = ["Facts", "Status", "Wording"]
+__all__ = ["Facts", "Status", "Wording", "is_opening"]
 
 Status: TypeAlias = Literal["continue", "satisfied", "gave_up", "blocked"]
 
@@ -25,12 +26,20 @@ class Facts:
 class Wording:
     """One version of all prompts.
 
-    A question is given the reason why the reply before could not be used ("" at first); the user's
-    also the turn (from 1) and the statuses it may report (none: its reply is plain speech).
+    `user` and `judge` give the stable text of a prompt, the others the question of the moment. A
+    question is given the reason why the reply before could not be used ("" at first); the user's
+    also the statuses that it may report (none: its reply is plain speech). `objected` puts an
+    objection before a question of any wording.
     """
 
     version: str
     user: Callable[[TestCase, Facts], str]
-    user_question: Callable[[int, tuple[Status, ...], str], str]
+    user_question: Callable[[View, tuple[Status, ...], str], str]
     judge: Callable[[TestCase], str]
     judge_question: Callable[[str], str]
+    objected: Callable[[str, str], str]
+
+
+def is_opening(view: View) -> bool:
+    """Whether the user has said nothing yet, in the history neither."""
+    return all(message.speaker != "user" for message in view.transcript)

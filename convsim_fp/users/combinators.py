@@ -8,7 +8,6 @@ from typing import TypeAlias, cast
 from attrs import evolve, frozen
 
 from convsim_fp.core.behaviours import (
-    Ask,
     AskUser,
     Leave,
     Move,
@@ -18,8 +17,9 @@ from convsim_fp.core.behaviours import (
     View,
     consult,
 )
-from convsim_fp.core.json_values import Json, JsonObject, freeze_object
+from convsim_fp.core.json_values import Json, JsonObject, freeze_object, kind
 from convsim_fp.errors import InvalidSpec, MalformedReply, Problem
+from convsim_fp.texts import V1, Wording
 
 __all__ = ["First", "Screen", "first", "screened"]
 
@@ -29,11 +29,11 @@ Screen: TypeAlias = Callable[[View, str], str | None]
 def first(turns: int, user: SimulatedUser) -> First:
     """Let one user speak for the first turns and another after them: ``first(2, a).then(b)``.
 
-    Each of the two sees only what itself left in the memo. Raises `InvalidSpec` for less than one
-    turn.
+    For each of the two the conversation has only its own turns, counted from 1, and only its own
+    memo. Raises `InvalidSpec` for less than one turn.
     """
     if isinstance(turns, bool) or not isinstance(turns, int) or turns < 1:
-        raise InvalidSpec([Problem("first", f"has {turns!r} turns, expected at least 1")])
+        raise InvalidSpec([Problem("first", f"is {kind(turns)}, expected at least 1 turn")])
     return First(turns, user)
 
 
@@ -56,70 +56,77 @@ class _Then:
     late: SimulatedUser
 
     def __call__(self, view: View) -> Generator[Question, str, Move]:
-        name = "early" if view.turn <= self.turns else "late"
-        user = self.early if name == "early" else self.late
-        memo = view.memo.get(name) if isinstance(view.memo, JsonObject) else None
-        asking: Generator[Question, str, Move] = consult(user, evolve(view, memo=memo))
-        move = yield from asking
-        if isinstance(move, Say):
-            return evolve(move, memo=_owned(name, move.memo))
-        return move
+        if view.turn <= self.turns:
+            return (yield from _in_turn("early", self.early, view))
+        later = evolve(view, turn=view.turn - self.turns)
+        return (yield from _in_turn("late", self.late, later))
+
+
+def _in_turn(name: str, user: SimulatedUser, view: View) -> Generator[Question, str, Move]:
+    memo = view.memo.get(name) if isinstance(view.memo, JsonObject) else None
+    asking: Generator[Question, str, Move] = consult(user, evolve(view, memo=memo))
+    move = yield from asking
+    return evolve(move, memo=_owned(name, move.memo)) if isinstance(move, Say) else move
 
 
 def _owned(name: str, memo: Json) -> JsonObject | None:
     return None if memo is None else freeze_object({name: memo})
 
 
-def screened(user: SimulatedUser, screen: Screen) -> SimulatedUser:
+def screened(user: SimulatedUser, screen: Screen, *, wording: Wording = V1) -> SimulatedUser:
     """Ask again for every message that `screen` objects to.
 
     `screen(view, text)` gives the objection in words that a model can act on, or None. A model is
     asked again with the objection before its question, within the rules' `max_asks`; a user that
     asks nobody and is objected to has failed.
     """
-    return _Screened(user, screen)
+    return _Screened(user, screen, wording)
 
 
 @frozen
 class _Screened:
     user: SimulatedUser
     screen: Screen
+    wording: Wording
 
     def __call__(self, view: View) -> Generator[Question, str, Move]:
-        objection: str | None = None
+        objection = ""
         while True:
-            move, asked = yield from _with(objection, consult(self.user, view))
-            text = (
-                move.text if isinstance(move, Say) else move.say if isinstance(move, Leave) else ""
-            )
-            objection = self.screen(view, text) if text else None
-            if objection is None:
+            move, asked = yield from self.again(objection, consult(self.user, view))
+            text = _words(move)
+            objection = (self.screen(view, text) if text else "") or ""
+            if not objection:
                 return move
             if not asked:
                 raise MalformedReply(f"the message was objected to: {objection}")
 
-
-def _with(
-    objection: str | None, asking: Generator[Question, str, Move]
-) -> Generator[Question, str, tuple[Move, bool]]:
-    """Run a behaviour with an objection before its first question; whether it asked at all."""
-    reply = ""
-    asked = False
-    while True:
+    def again(
+        self, objection: str, asking: Generator[Question, str, Move]
+    ) -> Generator[Question, str, tuple[Move, bool]]:
+        """Run the user with an objection before its first question; whether it asked at all."""
         try:
-            question = asking.send(reply) if asked else next(asking)
+            question = next(asking)
         except StopIteration as end:
-            return cast("Move", end.value), asked
-        reply = yield _objected(question, objection if not asked else None)
-        asked = True
+            return cast("Move", end.value), False
+        question = self.with_objection(question, objection) if objection else question
+        while True:
+            try:
+                question = asking.send((yield question))
+            except StopIteration as end:
+                return cast("Move", end.value), True
 
-
-def _objected(question: Question, objection: str | None) -> Question:
-    match question:
-        case _ if objection is None:
-            return question
-        case AskUser():
+    def with_objection(self, question: Question, objection: str) -> Question:
+        if isinstance(question, AskUser):
             return AskUser(because=objection)
-        case Ask(prompt=prompt):
-            again = f"Your last message could not be used: {objection}.\n{prompt.question}"
-            return Ask(evolve(prompt, question=again), because=objection)
+        again = self.wording.objected(objection, question.prompt.question)
+        return evolve(question, prompt=evolve(question.prompt, question=again), because=objection)
+
+
+def _words(move: Move) -> str:
+    match move:
+        case Say():
+            return move.text
+        case Leave():
+            return move.say
+        case _:
+            return ""

@@ -34,14 +34,21 @@ class UserReply:
 def delegated() -> SimulatedUser:
     """The user port answers every turn; its replies are recorded like a model's, and replay.
 
-    A `Generated` whose text is not a `UserReply` is taken as the plain words.
+    It is asked again for a reply that has no words and does not leave, within the rules'
+    `max_asks`. A `Generated` whose text is not a `UserReply` is taken as the plain words.
     """
     return _delegated
 
 
 def _delegated(view: View) -> Generator[Question, str, Move]:  # noqa: ARG001  asks, knows nothing
-    reply = _read((yield AskUser()))
-    return Leave(reply.leaves, say=reply.say) if reply.leaves else Say(reply.say)
+    because = ""
+    while True:
+        reply = _read((yield AskUser(because)))
+        if reply.leaves:
+            return Leave(reply.leaves, say=reply.say)
+        if reply.say.strip():
+            return Say(reply.say)
+        because = "it has no words to send"
 
 
 def _read(text: str) -> UserReply:

@@ -18,29 +18,36 @@ from convsim_fp.core.behaviours import (
     View,
 )
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.json_values import JsonObject, freeze_object, kind
+from convsim_fp.core.json_values import Json, JsonObject, freeze_object, kind
 from convsim_fp.core.prompts import Prompt
-from convsim_fp.core.reading import find_object, looks_like_object, without_reasoning
+from convsim_fp.core.reading import (
+    find_object,
+    is_only_object,
+    looks_like_object,
+    without_reasoning,
+)
 from convsim_fp.errors import InvalidSpec, Problem
-from convsim_fp.texts import V1, Facts, Wording
-from convsim_fp.texts.wording import Status
+from convsim_fp.texts import V1, Facts, Status, Wording, is_opening
+from convsim_fp.users.extras import text_problems
 from convsim_fp.users.speech import Unusable, read_speech
 
 __all__ = ["by_user", "facts_of", "prompted"]
 
 LEAVING: tuple[Status, ...] = ("satisfied", "gave_up", "blocked")
+TEXTS = "text or a list of texts"
 
 
 def prompted(*, may_leave: bool = False, wording: Wording = V1) -> SimulatedUser:
     """A model plays the case's persona and pursues its goal.
 
     With `may_leave` the user may end the conversation itself, satisfied, out of patience or
-    blocked; its last words are still answered. A reply that cannot be the user's speech is asked
-    for again with the reason, as often as the rules' `max_asks` allows; then the user has failed.
-    Reads from ``case.extra``: `knows`, `does_not_know` (text or a list of texts), `language`.
+    blocked, once it has begun it; its last words are still answered. A reply that cannot be the
+    user's speech is asked for again with the reason, as often as the rules' `max_asks` allows; then
+    the user has failed. Reads from ``case.extra``: `knows`, `does_not_know` (text or a list of
+    texts), `language`.
     """
     statuses: tuple[Status, ...] = ("continue", *LEAVING) if may_leave else ()
-    return _Prompted(statuses, wording)
+    return _Prompted(statuses, wording, _schema(statuses))
 
 
 def by_user(*, may_leave: bool = False, wording: Wording = V1) -> SimulatedUser:
@@ -51,46 +58,52 @@ def by_user(*, may_leave: bool = False, wording: Wording = V1) -> SimulatedUser:
     it may give up, too.
     """
     own: tuple[Status, ...] = ("gave_up", "blocked") if may_leave else ()
-    return _Prompted(("continue", "satisfied", *own), wording, satisfied_is_achieved=True)
+    statuses: tuple[Status, ...] = ("continue", "satisfied", *own)
+    return _Prompted(statuses, wording, _schema(statuses), satisfied_is_achieved=True)
 
 
 @frozen
 class _Prompted:
     statuses: tuple[Status, ...]
     wording: Wording
+    schema: JsonObject | None
     satisfied_is_achieved: bool = False
 
     def __call__(self, view: View) -> Generator[Question, str, Move]:
         system = self.wording.user(view.case, facts_of(view.case))
+        # Nobody is satisfied or out of patience before the first word. The schema stays as it is
+        # at every turn: providers keep it in their prompt caches, ahead of the messages.
+        offered = self.statuses[:1] if is_opening(view) else self.statuses
         because = ""
         while True:
-            question = self.wording.user_question(view.turn, self.statuses, because)
-            prompt = Prompt("user", system, view.transcript, question, _schema(self.statuses))
-            move = self.read((yield Ask(prompt, because)), view)
+            question = self.wording.user_question(view, offered, because)
+            prompt = Prompt("user", system, view.transcript, question, self.schema)
+            move = self.read((yield Ask(prompt, because)), view, offered)
             if not isinstance(move, Unusable):
                 return move
             because = move.because
 
-    def read(self, reply: str, view: View) -> Move | Unusable:
+    def read(self, reply: str, view: View, offered: tuple[Status, ...]) -> Move | Unusable:
         text = without_reasoning(reply)
         if not self.statuses or not looks_like_object(text):
             return _said(read_speech(text, view))
         answer = find_object(text, "message")
         if answer is None:
-            return Unusable("it is not one whole JSON object with a message")
-        words, status = answer["message"], answer.get("status", "continue")
-        if status not in self.statuses or not isinstance(words, str):
-            return Unusable(f"its status has to be one of {', '.join(self.statuses)}")
+            return Unusable('it is not one whole JSON object with a "message"')
+        words = "" if answer["message"] is None else answer["message"]
+        if not isinstance(words, str):
+            return Unusable('its "message" is not text')
+        # An object in the middle of prose may be something that the user quotes.
+        status = _word(answer.get("status", "continue" if is_only_object(text) else "")).casefold()
+        if status not in offered:
+            return Unusable(f'its "status" is not one of: {", ".join(offered)}')
         if status == "continue":
             return _said(read_speech(words, view))
-        reason = answer.get("reason")
-        why = reason.strip() if isinstance(reason, str) and reason.strip() else words.strip()
+        why = _word(answer.get("reason")) or words.strip() or status
         if status == "satisfied" and self.satisfied_is_achieved:
             return Satisfied(why)
-        last = read_speech(words, view)
-        return Leave(
-            f"{status}: {why}" if why else str(status), last if isinstance(last, str) else ""
-        )
+        last = read_speech(words, view) if words.strip() else ""
+        return last if isinstance(last, Unusable) else Leave(f"{status}: {why}", last)
 
 
 def facts_of(case: TestCase) -> Facts:
@@ -98,23 +111,34 @@ def facts_of(case: TestCase) -> Facts:
 
     Raises `InvalidSpec` with all problems at once.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    problems: list[Problem] = []
-    for name in ("knows", "does_not_know"):
-        value = case.extra.get(name)
-        items = (value,) if isinstance(value, str) else value or ()
-        if isinstance(items, tuple) and all(isinstance(item, str) for item in items):
-            found = {**found, name: cast("tuple[str, ...]", items)}
-        else:
-            what = f"is {kind(value)}, expected text or a list of texts"
-            problems = [*problems, Problem(f"extra.{name}", what, id=case.id)]
-    language = case.extra.get("language", "")
+    knows, does_not_know = (_listed(case.extra.get(key)) for key in ("knows", "does_not_know"))
+    found = case.extra.get("language")
+    language = "" if found is None else found
+    problems = (
+        *text_problems("extra.knows", knows, case.id, expected=TEXTS),
+        *text_problems("extra.does_not_know", does_not_know, case.id, expected=TEXTS),
+    )
     if not isinstance(language, str):
         what = f"is {kind(language)}, expected text"
-        problems = [*problems, Problem("extra.language", what, id=case.id)]
+        problems = (*problems, Problem("extra.language", what, id=case.id))
     if problems:
         raise InvalidSpec(problems)
-    return Facts(found["knows"], found["does_not_know"], cast("str", language))
+    texts = cast("tuple[tuple[str, ...], tuple[str, ...]]", (knows, does_not_know))
+    return Facts(*texts, cast("str", language))
+
+
+def _listed(value: Json) -> Json:
+    match value:
+        case None:
+            return ()
+        case str():
+            return (value,)
+        case _:
+            return value
+
+
+def _word(value: Json) -> str:
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _said(words: str | Unusable) -> Say | Unusable:
@@ -128,11 +152,11 @@ def _schema(statuses: tuple[Status, ...]) -> JsonObject | None:
         {
             "type": "object",
             "properties": {
-                "message": {"type": "string"},
-                "status": {"type": "string", "enum": statuses},
                 "reason": {"type": "string"},
+                "status": {"type": "string", "enum": statuses},
+                "message": {"type": "string"},
             },
-            "required": ["message", "status", "reason"],
+            "required": ["reason", "status", "message"],
             "additionalProperties": False,
         }
     )

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
 from attrs import frozen
 
 from convsim_fp.core.behaviours import Leave, Move, Say, SimulatedUser, View
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.json_values import Json, JsonObject, dumps, kind
+from convsim_fp.core.json_values import Json, JsonObject, readable, thaw
 from convsim_fp.errors import InvalidSpec, Problem
+from convsim_fp.users.extras import text_problems
 
 __all__ = ["fill", "scripted"]
 
-PLACEHOLDER = re.compile(r"\{\{(\w[\w.-]*)\}\}|\{(\w[\w.-]*)\}")
+PLACEHOLDER = re.compile(r"\{\{(\w[\w.-]*+)\}\}|\{(\w[\w.-]*+)\}")
 SOURCES = ("goal", "persona", "id", "context", "extra")
 
 
 def scripted(lines: Iterable[str] | None = None) -> SimulatedUser:
-    """Say the lines one after the other, then leave.
+    """Say the lines one after the other, one a turn, then leave.
 
     Without lines, those of ``case.extra["script"]``. ``{context.order_id}`` in a line becomes that
     value of the case; ``{{word}}`` stays as ``{word}``, and any other brace is only a brace. Raises
@@ -33,7 +34,7 @@ def scripted(lines: Iterable[str] | None = None) -> SimulatedUser:
     """
     if lines is None:
         return _Scripted(None)
-    return _Scripted(_checked(tuple(lines) if not isinstance(lines, str) else lines, "lines"))
+    return _Scripted(_checked(_tuple(lines), "lines"))
 
 
 @frozen
@@ -66,13 +67,19 @@ def _value(path: str, case: TestCase) -> str:
     if value is None:
         what = f"has {{{path}}}, for which the case has no value; known are {', '.join(SOURCES)}"
         raise InvalidSpec([Problem("script", what, id=case.id)])
-    return value if isinstance(value, str) else dumps(value)
+    return value if isinstance(value, str) else readable(thaw(value))
 
 
-def _checked(found: Any, field: str, name: str | None = None) -> tuple[str, ...]:
-    what = f"is {kind(found)}, expected a list of texts"
-    items = cast("tuple[object, ...]", found if isinstance(found, tuple) else ())
-    texts = tuple(item for item in items if isinstance(item, str))
-    if texts and len(texts) == len(items):
-        return texts
-    raise InvalidSpec([Problem(field, what, id=name)])
+def _tuple(lines: object) -> object:
+    if isinstance(lines, str) or not isinstance(lines, Iterable):
+        return lines
+    return tuple(cast("Iterable[object]", lines))
+
+
+def _checked(value: object, field: str, case_id: str | None = None) -> tuple[str, ...]:
+    problems = text_problems(field, value, case_id)
+    if problems:
+        raise InvalidSpec(problems)
+    if not value:
+        raise InvalidSpec([Problem(field, "is empty; write what the user says", id=case_id)])
+    return cast("tuple[str, ...]", value)

@@ -11,30 +11,17 @@ import re
 from attrs import frozen
 
 from convsim_fp.core.behaviours import View
-from convsim_fp.core.reading import without_reasoning
+from convsim_fp.core.reading import shows_reasoning, without_reasoning
+from convsim_fp.texts import is_opening
+from convsim_fp.users.slips import AGENT_PHRASE, END_TOKEN, TEMPLATE, first_label, speaks_for_agent
 
 __all__ = ["Unusable", "read_speech"]
 
-LABEL = r"[ \t]*(?:\*\*|__|<|\[)?\s*(?:{names})\s*(?:\*\*|__|>|\])?[ \t]*:(?:\*\*|__)?[ \t]*"
-USER_LABEL = re.compile(
-    LABEL.format(names="the user|simulated user|user|customer|client|human"), re.IGNORECASE
-)
-AGENT_LABEL = re.compile(
-    "^" + LABEL.format(names="the agent|support agent|agent|assistant|ai assistant|ai|system"),
-    re.IGNORECASE | re.MULTILINE,
-)
-OWN_TAG = re.compile(r"<(user|message)>(.*)</\1>", re.IGNORECASE | re.DOTALL)
-TEMPLATE = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|</?(?:agent|user)>", re.IGNORECASE)
-AGENT_PHRASE = re.compile(
-    r"\bas an? (?:ai|artificial intelligence)\b"
-    r"|\bi(?:'m|’m| am) an? (?:ai|artificial intelligence|language model)\b"
-    r"|\bhow (?:can|may) i (?:help|assist) you\b"
-    r"|\banything else i can (?:help|assist) you with\b",
-    re.IGNORECASE,
-)
-QUOTES = tuple(tuple(pair) for pair in ('""', "“”", "«»", "„“", "»«", "「」", "''", "``"))
+OWN_TAG = re.compile(r"<(user|message)>((?:(?!</?\1>).)*+)</\1>", re.IGNORECASE | re.DOTALL)
+QUOTES = frozenset("\"\" '' `` “” „“ „” ”” «» »« ‹› ›‹ ‘’ ‚‘ ’’ 「」 『』 ＂＂".split())
+APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 LEAST_ECHO = 40  # characters; people do repeat short things
-LEAST_GOAL = 20
+LEAST_GOAL = 40  # a shorter goal may be said as a natural first request
 
 
 @frozen
@@ -47,35 +34,46 @@ class Unusable:
 def read_speech(reply: str, view: View) -> str | Unusable:
     """The words to send, or why there are none.
 
-    Cleaned are a reasoning block, a leading label of the user's own role, and quotes or a tag
-    around the whole.
+    Cleaned are a reasoning block, a leading label of the user's own role, quotes or a tag around
+    the whole, and the token by which some models end a message. Reading what was cleaned again
+    changes nothing.
     """
-    text = without_reasoning(reply)
-    if tagged := OWN_TAG.fullmatch(text):
-        text = tagged[2].strip()
-    label = USER_LABEL.match(text)
-    if label:
-        text = text[label.end() :].strip()
-    text = _unquoted(text)
+    text, labelled = _cleaned(reply)
     if not text:
         return Unusable("it has no words to send")
-    if AGENT_LABEL.search(text) or TEMPLATE.search(text):
+    if shows_reasoning(text):
+        return Unusable("it shows how you think; write only the user's words")
+    if TEMPLATE.search(text) or speaks_for_agent(text):
         return Unusable("it speaks for the agent too; write only the user's words")
-    if label and any(USER_LABEL.match(line) for line in text.splitlines()):
+    if labelled and any(map(first_label, text.splitlines())):
         return Unusable("it holds more than one message; write only the next one")
     if AGENT_PHRASE.search(text) or _repeats_the_agent(text, view):
         return Unusable("it speaks as the agent; you are the user")
-    if view.turn == 1 and _recites_the_goal(text, view):
+    if _recites_the_goal(text, view):
         return Unusable("it recites the goal; begin with a natural first step instead")
     return text
 
 
+def _cleaned(reply: str) -> tuple[str, bool]:
+    """The text without its wrappings, and whether one of them was a label; cleaned to the end."""
+    text, labelled = END_TOKEN.sub("", reply), False
+    while True:
+        before = text
+        text = without_reasoning(text)
+        if tagged := OWN_TAG.fullmatch(text):
+            text = tagged[2].strip()
+        if not labelled and (label := first_label(text)):
+            text, labelled = text[len(label) :].strip(), True
+        text = _unquoted(text)
+        if text == before:
+            return text, labelled
+
+
 def _unquoted(text: str) -> str:
-    for left, right in QUOTES:
-        inner = text[1:-1]
-        if len(text) > 1 and text[0] == left and text[-1] == right:
-            return text if left in inner or right in inner else inner.strip()
-    return text
+    if len(text) < 2 or text[0] + text[-1] not in QUOTES:
+        return text
+    marks = APOSTROPHE.sub("", text[1:-1])
+    return text if text[0] in marks or text[-1] in marks else text[1:-1].strip()
 
 
 def _repeats_the_agent(text: str, view: View) -> bool:
@@ -86,6 +84,9 @@ def _repeats_the_agent(text: str, view: View) -> bool:
 
 
 def _recites_the_goal(text: str, view: View) -> bool:
+    # Guidelines take precedence, and may well ask for it.
+    if view.case.simulation_guidelines or not is_opening(view):
+        return False
     goal = _plain(view.case.goal)
     return len(goal) >= LEAST_GOAL and goal in _plain(text)
 

@@ -2,13 +2,11 @@
 
 import enum
 import math
-import warnings
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from convsim_fp import read_cases
-from convsim_fp.core import JsonObject, Message, ParsedCases, TestCase, parse_cases
+from convsim_fp.core import JsonObject, Message, TestCase, parse_cases
 from convsim_fp.errors import InvalidSpec
 
 
@@ -66,7 +64,7 @@ def test_a_case_needs_no_more_than_a_goal() -> None:
 
 
 def test_a_case_is_read_from_a_plain_dict() -> None:
-    (case,) = read_cases([FULL])
+    (case,) = parse_cases([FULL]).or_raise()
     assert case.context == {"order": "W7"}
     assert case.simulation_guidelines == ("be brief",)
     assert case.history == (Message("user", "Hi."), Message("agent", "Hello."))
@@ -76,7 +74,8 @@ def test_a_case_is_read_from_a_plain_dict() -> None:
 
 def test_absent_and_none_are_the_same() -> None:
     nothing = dict.fromkeys((*FULL, "agent_opens")) | {"goal": "pay"}
-    assert read_cases([nothing]) == (TestCase(goal="pay"),)
+    assert parse_cases([nothing]).or_raise() == (TestCase(goal="pay"),)
+    assert TestCase(**{**nothing, "agent_opens": False}) == TestCase(goal="pay")  # type: ignore[arg-type]
 
 
 def test_a_text_is_a_list_of_one_and_blank_is_none() -> None:
@@ -271,88 +270,3 @@ def test_all_problems_of_a_case_are_said_at_once() -> None:
         "agent_opens",
         "max_turns",
     ]
-
-
-def test_all_problems_of_a_list_are_said_at_once_by_index_id_and_field() -> None:
-    good = TestCase(goal="x", id="same")
-    parsed = parse_cases(
-        [
-            {"id": "first", "max_turns": 0},
-            good,
-            "a case",
-            {"goal": "x", "id": "same", "context": {"input": 1}},
-            {"goal": "x", "id": 7},
-            {"goal": "x"},
-            {"goal": "x", "id": "same"},
-            None,
-        ]
-    )
-    assert [str(problem) for problem in parsed.problems] == [
-        'cases[0] ("first"): goal is missing; write what the user wants to achieve',
-        'cases[0] ("first"): max_turns is a number (0), expected a whole number of at least 1',
-        "cases[2]: the case is text, expected an object with a goal",
-        'cases[3] ("same"): context.input is a reserved key; rename it',
-        'cases[3] ("same"): id is the id of cases[1] too; give each case its own',
-        "cases[4]: id is a number (7), expected text",
-        'cases[6] ("same"): id is the id of cases[1] too; give each case its own',
-        "cases[7]: the case is nothing (null), expected an object with a goal",
-    ]
-    assert parsed.cases == (good, TestCase(goal="x"), TestCase(goal="x", id="same"))
-    with pytest.raises(InvalidSpec) as error:
-        parsed.or_raise()
-    assert error.value.problems == parsed.problems
-
-
-def test_good_cases_are_handed_out() -> None:
-    assert parse_cases(iter([{"goal": "x"}])).or_raise() == (TestCase(goal="x"),)
-    assert parse_cases([]) == ParsedCases((), (), ())
-
-
-@pytest.mark.parametrize(
-    ("records", "name"),
-    [
-        ({"goal": "x"}, "an object"),
-        ("goal", "text"),
-        (b"goal", "a bytes"),
-        (None, "nothing (null)"),
-        (7, "a number (7)"),
-        (TestCase(goal="x"), "a TestCase"),
-    ],
-)
-def test_what_is_no_list_of_cases_is_named(records: object, name: str) -> None:
-    parsed = parse_cases(records)  # type: ignore[arg-type]
-    assert [str(p) for p in parsed.problems] == [
-        f"the list of cases is {name}, expected a list of objects"
-    ]
-    assert parsed.cases == ()
-
-
-def test_unknown_fields_are_warned_of_with_what_was_meant() -> None:
-    parsed = parse_cases(
-        [{"goal": "x", "id": "c1", "gaol": 1, "PERSONA": 2, "zzz": 3, 7: 4, "k" * 99: 5, None: 6}]
-    )
-    known = ", ".join((*FULL, "agent_opens"))
-    assert parsed.problems == ()
-    told = [str(warning) for warning in parsed.warnings]
-    ignored = "is not a field of a test case and is ignored"
-    assert told[0] == f"cases[0] (\"c1\"): gaol {ignored}; did you mean 'goal'?"
-    assert told[1] == f"cases[0] (\"c1\"): PERSONA {ignored}; did you mean 'persona'?"
-    assert told[2].startswith(f'cases[0] ("c1"): zzz {ignored}; known are goal, persona, context')
-    assert sorted(told[2].partition("known are ")[2].split(", ")) == sorted(known.split(", "))
-    assert told[3] == 'cases[0] ("c1"): a field has a name that is a number (7); it is ignored'
-    assert told[4].startswith(f'cases[0] ("c1"): {"k" * 40}… {ignored}')
-    assert len(told) == 6
-
-
-def test_warnings_come_with_problems_too() -> None:
-    parsed = parse_cases([{"gaol": "x"}])
-    assert (len(parsed.problems), len(parsed.warnings)) == (1, 1)
-
-
-def test_reading_cases_warns_and_raises() -> None:
-    with pytest.warns(UserWarning, match="did you mean 'goal'"):
-        read_cases([{"goal": "x", "gaol": "y"}])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with pytest.raises(InvalidSpec, match="goal is missing"):
-            read_cases([{"gaol": "y"}])

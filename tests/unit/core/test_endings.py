@@ -185,7 +185,13 @@ def test_max_turns_after_a_no() -> None:
     assert end == Stopped(StopReason.MAX_TURNS, 2, "the limit of 2 turns")
     assert len(state.verdicts) == 2
     assert (state.turns, state.stop_reason) == (2, StopReason.MAX_TURNS)
-    assert state.why == "the limit of 2 turns; this goal check never says yes"
+    assert state.why == "the limit of 2 turns"
+
+
+def test_a_missed_goal_keeps_the_last_verdicts_words() -> None:
+    rules = Rules(never_leaves, goals.when("done"), max_turns=1)
+    state = stopped(rules, agent("Soon."))[1]
+    assert state.why == "the limit of 1 turns; no message of the agent matches 'done'"
 
 
 def test_the_cases_own_limit_wins() -> None:

@@ -1,0 +1,157 @@
+import asyncio
+import threading
+from contextvars import ContextVar
+
+import pytest
+
+from convsim_fp.interpreters.daemons import INSIDE, DaemonExecutor, in_daemon, left_behind
+
+
+def test_a_blocking_call_is_awaited_in_a_daemon() -> None:
+    thread = asyncio.run(in_daemon("convsim test", threading.current_thread))
+    assert thread.daemon
+    assert thread.name == "convsim test"
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_it_raises_is_raised_where_it_is_awaited(error) -> None:
+    def call():
+        raise error
+
+    async def main():
+        with pytest.raises(error):
+            await in_daemon("convsim test", call)
+
+    asyncio.run(main())
+
+
+def test_stop_iteration_arrives_as_python_has_it() -> None:
+    async def main():
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await in_daemon("convsim test", lambda: next(iter(())))
+
+    asyncio.run(main())
+
+
+class Held:
+    """A call in a thread that ends when it is let go."""
+
+    def __init__(self, gives=None):
+        self.inside, self.release, self.gives = threading.Event(), threading.Event(), gives
+
+    def __call__(self):
+        self.inside.set()
+        self.release.wait()
+        return self.gives() if self.gives else None
+
+
+async def never():
+    raise AssertionError("nobody awaits this")
+
+
+def thread_named(name):
+    return next(thread for thread in threading.enumerate() if thread.name == name)
+
+
+def test_a_coroutine_that_comes_after_its_caller_has_gone_is_closed() -> None:
+    held = Held(gives=never)
+
+    async def main():
+        task = asyncio.create_task(in_daemon("convsim late", held))
+        await asyncio.to_thread(held.inside.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        thread = thread_named("convsim late")
+        held.release.set()
+        await asyncio.to_thread(thread.join)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_a_coroutine_that_comes_after_its_loop_has_gone_is_closed() -> None:
+    held = Held(gives=never)
+
+    async def main():
+        task = asyncio.create_task(in_daemon("convsim later", held))
+        await asyncio.to_thread(held.inside.wait)
+        task.cancel()
+
+    asyncio.run(main())
+    thread = thread_named("convsim later")
+    held.release.set()
+    thread.join()
+
+
+def test_an_error_that_comes_after_its_caller_has_gone_is_dropped() -> None:
+    def fails():
+        raise ValueError
+
+    held = Held(gives=fails)
+
+    async def main():
+        task = asyncio.create_task(in_daemon("convsim last", held))
+        await asyncio.to_thread(held.inside.wait)
+        task.cancel()
+
+    asyncio.run(main())
+    thread = thread_named("convsim last")
+    held.release.set()
+    thread.join()
+
+
+def test_to_thread_runs_in_daemons_named_after_the_request() -> None:
+    async def main():
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+        INSIDE.set("convsim refund/1 1/agent/0")
+        return await asyncio.to_thread(threading.current_thread)
+
+    thread = asyncio.run(main())
+    assert thread.daemon
+    assert thread.name == "convsim refund/1 1/agent/0"
+
+
+def test_the_executor_carries_results_errors_and_context() -> None:
+    user = ContextVar("user")
+
+    def fails():
+        raise LookupError("no order")
+
+    async def main():
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+        user.set("ada")
+        assert await asyncio.to_thread(user.get) == "ada"
+        assert await asyncio.to_thread(int, "ff", base=16) == 255
+        with pytest.raises(LookupError, match="no order"):
+            await asyncio.to_thread(fails)
+
+    asyncio.run(main())
+
+
+def test_a_loop_with_the_executor_closes_while_a_call_is_still_inside() -> None:
+    held = Held()
+
+    async def main():
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(held), 0.01)
+
+    asyncio.run(main())
+    held.release.set()
+
+
+def test_threads_are_told_apart_by_their_session() -> None:
+    held = Held()
+
+    async def main():
+        names = ["convsim a/1 1/agent/0", "convsim a/11 1/agent/0", "convsim b c/1 2/user/0"]
+        tasks = [asyncio.create_task(in_daemon(name, held)) for name in names]
+        await asyncio.sleep(0)
+        assert left_behind(["a/1"]) == (names[0],)
+        assert sorted(left_behind(["b c/1", "a/11", "unknown/1"])) == sorted(names[1:])
+        assert left_behind([]) == ()
+        held.release.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())

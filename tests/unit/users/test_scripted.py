@@ -1,0 +1,129 @@
+"""A user that speaks fixed lines."""
+
+import pytest
+
+from convsim_fp import goals, users
+from convsim_fp.core import (
+    AgentReplied,
+    Leave,
+    Observation,
+    Request,
+    Rules,
+    Say,
+    Stopped,
+    StopReason,
+    TestCase,
+    View,
+    start,
+)
+from convsim_fp.errors import InvalidSpec
+from convsim_fp.testing import drive
+
+CASE = TestCase(
+    goal="track {it}",
+    id="c1",
+    context={"order": {"id": "W7", "sizes": [38, "ü"]}, "open": False, "none": None, "n": 0},
+    extra={"script": ["One.", "Two {context.order.id}."], "name": "Jo\ud800", "a-b": {"c_d": 1.5}},
+)
+
+
+def observe(request: Request) -> Observation:
+    return AgentReplied(request.id, "Well?")
+
+
+def test_it_says_its_lines_in_order_and_leaves() -> None:
+    for lines in (["Hi.", "So?"], ("Hi.", "So?"), (line for line in ["Hi.", "So?"])):
+        rules = Rules(users.scripted(lines), goals.never)
+        end = drive(rules, start(rules, CASE), observe)
+        assert end.phase == Stopped(StopReason.USER_LEFT, 2, "the script ended")
+        assert [m.text for m in end.transcript] == ["Hi.", "Well?", "So?", "Well?"]
+
+
+def test_without_lines_it_says_those_of_the_case() -> None:
+    user = users.scripted()
+    assert [user(View(CASE, turn)) for turn in (1, 2, 3)] == [
+        Say("One."),
+        Say("Two W7."),
+        Leave("the script ended"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "filled"),
+    [
+        ("no places", "no places"),
+        ("{goal}", "track {it}"),
+        ("{id}: {context.order.id}", "c1: W7"),
+        ("{extra.name}", "Jo\ud800"),
+        ("{extra.a-b.c_d}", "1.5"),
+        ("{context.open} {context.n}", "false 0"),
+        ("{context.order}", '{"id": "W7", "sizes": [38, "ü"]}'),
+        ("{context.order.sizes}", '[38, "ü"]'),
+        ("{{goal}} {{anything}}", "{goal} {anything}"),
+        ("{} { } {!} {0.x", "{} { } {!} {0.x"),
+        ("{goal!r} {goal:>9} %s {a b}", "{goal!r} {goal:>9} %s {a b}"),
+        ("{{goal}", "{track {it}"),
+        ("{goal}}", "track {it}}"),
+        ("{goal.__class__.__mro__", "{goal.__class__.__mro__"),
+    ],
+)
+def test_places_are_filled_and_other_braces_are_braces(line: str, filled: str) -> None:
+    assert users.fill(line, CASE) == filled
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "persona",
+        "context.nothing",
+        "context.none",
+        "context.order.id.deeper",
+        "goal.upper",
+        "goal.__class__",
+        "context.order.sizes.0",
+        "history",
+        "name",
+        "0",
+    ],
+)
+def test_a_place_without_a_value_is_named(place: str) -> None:
+    with pytest.raises(InvalidSpec) as error:
+        users.fill(f"x {{{place}}}", CASE)
+    assert str(error.value) == (
+        f'case ("c1"): script has {{{place}}}, for which the case has no value; '
+        "known are goal, persona, id, context, extra"
+    )
+
+
+def test_a_missing_value_ends_the_session_typed() -> None:
+    rules = Rules(users.scripted(["{context.nothing}"]), goals.never)
+    end = drive(rules, start(rules, CASE), observe).phase
+    assert isinstance(end, Stopped)
+    assert end.reason is StopReason.USER_FAILED
+    assert "{context.nothing}" in end.detail
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("Hi.", "lines is text, expected a list of texts"),
+        (7, "lines is a number (7), expected a list of texts"),
+        ([], "lines is empty; write what the user says"),
+        (["Hi.", None, 3], "lines[1] is nothing (null), expected text\nlines[2] is a number (3)"),
+    ],
+)
+def test_lines_that_are_no_texts_are_refused(lines: object, problem: str) -> None:
+    with pytest.raises(InvalidSpec) as error:
+        users.scripted(lines)  # type: ignore[arg-type]
+    assert str(error.value).startswith(problem)
+
+
+@pytest.mark.parametrize("script", [None, [], "Hi.", ["a", 1], {"a": 1}])
+def test_a_case_without_a_good_script_is_refused(script: object) -> None:
+    with pytest.raises(InvalidSpec, match=r'case \("c1"\): extra\.script'):
+        users.scripted()(View(TestCase(goal="x", id="c1", extra={"script": script}), 1))
+
+
+def test_a_megabyte_of_braces_is_only_long() -> None:
+    for part in ("{", "}", "{{", "{a", "{a.", "{}", "{{a}}", "{{a"):
+        assert users.fill(part * (1_000_000 // len(part)), CASE)

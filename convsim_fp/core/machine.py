@@ -176,7 +176,7 @@ def after_reply(
     if closing is None and reply.ended:
         closing = ended
     if closing is None and phase.turn >= limit:
-        closing = Closing(StopReason.MAX_TURNS, f"the limit of {limit} turns")
+        closing = Closing(StopReason.MAX_TURNS, f"the limit of {limit} turn{'s' * (limit > 1)}")
     return Checking(phase.turn, closing=closing)
 
 

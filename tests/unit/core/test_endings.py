@@ -191,7 +191,7 @@ def test_max_turns_after_a_no() -> None:
 def test_a_missed_goal_keeps_the_last_verdicts_words() -> None:
     rules = Rules(never_leaves, goals.when("done"), max_turns=1)
     state = stopped(rules, agent("Soon."))[1]
-    assert state.why == "the limit of 1 turns; no message of the agent matches 'done'"
+    assert state.why == "the limit of 1 turn; no message of the agent matches 'done'"
 
 
 def test_the_cases_own_limit_wins() -> None:

@@ -70,11 +70,13 @@ def aperform_made(ports_of: PortsOf) -> APerform:
     Where that fails, so does the request: it is recorded, and no other session is touched.
     """
     made: list[APerform] = []
+    making = asyncio.Lock()  # a conversation that goes on may ask two things at first
 
     async def performed(request: Request) -> Observed:
         async def asked() -> Observed:
-            if not made:
-                made.append(aperform(await _made(ports_of, request)))
+            async with making:
+                if not made:
+                    made.append(aperform(await _made(ports_of, request)))
             return await made[0](request)
 
         return await _settled(request, asked, "the ports could not be made: ")

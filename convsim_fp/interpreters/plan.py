@@ -45,6 +45,8 @@ def plan(
 
     Raises `InvalidSpec` with all problems of the cases, of their names and of their rules.
     """
+    if isinstance(cases, TestCase):
+        raise InvalidSpec([Problem("cases", "is one TestCase, expected a list of them")])
     listed = tuple(cases)
     problems = (*_case_problems(listed), *_name_problems(listed))
     if problems:

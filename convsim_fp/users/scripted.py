@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from attrs import frozen
@@ -24,8 +24,8 @@ def scripted(lines: Iterable[str] | None = None) -> SimulatedUser:
     """Say the lines one after the other, one a turn, then leave.
 
     Without lines, those of ``case.extra["script"]``. ``{context.order_id}`` in a line becomes that
-    value of the case; ``{{word}}`` stays as ``{word}``, and any other brace is only a brace. Raises
-    `InvalidSpec` for lines that are not texts.
+    value of the case, ``{{word}}`` becomes ``{word}``, and a brace without a word is only a brace.
+    Raises `InvalidSpec` for lines that are not texts, and for words that no case has.
 
     >>> from convsim_fp.core.cases import TestCase
     >>> user = scripted(["My order is {context.order}."])
@@ -82,4 +82,17 @@ def _checked(value: object, field: str, case_id: str | None = None) -> tuple[str
         raise InvalidSpec(problems)
     if not value:
         raise InvalidSpec([Problem(field, "is empty; write what the user says", id=case_id)])
-    return cast("tuple[str, ...]", value)
+    lines = cast("tuple[str, ...]", value)
+    if unknown := tuple(_unknown_places(lines, field, case_id)):
+        raise InvalidSpec(unknown)
+    return lines
+
+
+def _unknown_places(lines: tuple[str, ...], field: str, case_id: str | None) -> Iterator[Problem]:
+    for at, line in enumerate(lines):
+        for found in PLACEHOLDER.finditer(line):
+            if found[2] and found[2].split(".")[0] not in SOURCES:
+                what = f"has {{{found[2]}}}; known are {', '.join(SOURCES)}"
+                yield Problem(
+                    f"{field}[{at}]", f"{what}; for the text, double the braces", id=case_id
+                )

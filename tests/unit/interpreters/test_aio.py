@@ -26,6 +26,7 @@ from convsim_fp.interpreters.ports import Observed
 CASE = TestCase(goal="return the red shoes")
 PLAIN = Rules(lambda view: Say(f"Message {view.turn}."), goals.never, max_turns=2)
 OVERLAP = Rules(users.prompted(), goals.prompted(), max_turns=3, overlap=True)
+LANES = ("user", "goal_check")
 BOTH = pytest.mark.parametrize("rules", [PLAIN, OVERLAP], ids=["plain", "overlap"])
 
 
@@ -118,6 +119,22 @@ def test_a_request_that_is_not_needed_any_more_is_cancelled_and_recorded_as_wast
         assert cancelled == ["2/user/0"]
         assert [entry.wasted for entry in entries] == [False, False, False, True]
         assert entries[-1].observed.observation.failure.kind == "forgotten"
+
+    run(main)
+
+
+def test_a_request_that_is_still_out_is_not_asked_again() -> None:
+    asked = []
+
+    async def slow(request):
+        asked.append(str(request.id))
+        for _ in range(0 if request.id.lane is Lane.GOAL_CHECK else 5):
+            await asyncio.sleep(0)
+        return model(request)
+
+    async def main():
+        await driving(OVERLAP, Ports(AGENT, slow))
+        assert sorted(asked) == sorted(f"{turn}/{lane}/0" for turn in (1, 2, 3) for lane in LANES)
 
     run(main)
 

@@ -15,9 +15,9 @@ from convsim_fp.interpreters import (
 from convsim_fp.interpreters.daemons import in_daemon
 
 RULES = Rules(lambda view: Say("Hello."), goals.never, max_turns=1)
-QUICK = TestCase(goal="quick", id="quick")
-SLOW = TestCase(goal="slow", id="slow")
-LATER = TestCase(goal="later", id="later")
+QUICK = TestCase(goal="quick", id="cut-quick")
+SLOW = TestCase(goal="slow", id="cut-slow")
+LATER = TestCase(goal="later", id="cut-later")
 CASES = [QUICK, SLOW, LATER]
 
 
@@ -85,7 +85,7 @@ def test_cancelling_a_run_keeps_what_is_finished_and_begins_nothing_more() -> No
         assert str(found) == "the run was cancelled"
         assert ended == [found.states[0]]
         told = [(entry.session.id, entry.request is None) for entry in entries]
-        assert told == [("quick/1", False), ("slow/1", True), ("slow/1", False)]
+        assert told == [("cut-quick/1", False), ("cut-slow/1", True), ("cut-slow/1", False)]
         assert task.cancelled()
 
     run(main)
@@ -169,16 +169,17 @@ def test_an_error_of_the_sink_at_a_cancellation_surfaces() -> None:
 def test_a_thread_that_is_still_inside_is_named_and_not_waited_for() -> None:
     async def main():
         agent = Blocking()
-        task = asyncio.create_task(aconverse_all([SLOW], RULES, Ports(agent)))
+        held = TestCase(goal="held", id="cut-held")  # its thread outlives the test a little
+        task = asyncio.create_task(aconverse_all([held], RULES, Ports(agent)))
         await in_daemon("test", agent.inside.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
         found = RunCancelled.behind(caught.value)
         agent.release.set()
-        assert found.threads == ("convsim slow/1 1/agent/0",)
+        assert found.threads == ("convsim cut-held/1 1/agent/0",)
         assert str(found) == (
-            "the run was cancelled; still inside the agent or a model: convsim slow/1 1/agent/0"
+            "the run was cancelled; still inside the agent or a model: convsim cut-held/1 1/agent/0"
         )
 
     run(main)

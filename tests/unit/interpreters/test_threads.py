@@ -274,3 +274,19 @@ def test_in_another_thread_signals_are_left_alone() -> None:
     thread.join()
     assert states[0].phase.reason is StopReason.MAX_TURNS
     assert set(handlers) == {signal.getsignal(signal.SIGTERM)}
+
+
+def test_a_request_that_is_still_out_is_not_asked_again() -> None:
+    judged, asked = threading.Event(), []
+
+    def slow(request):
+        asked.append(str(request.id))
+        if request.id.lane is Lane.GOAL_CHECK:
+            judged.set()
+        elif request.id.turn == 2:
+            judged.wait()
+        return model(request)
+
+    converse(OVERLAP, begun(OVERLAP), perform(Ports(agent, slow)))
+    lanes = ("user", "goal_check")
+    assert sorted(asked) == sorted(f"{turn}/{lane}/0" for turn in (1, 2, 3) for lane in lanes)

@@ -53,6 +53,7 @@ class View:
     """What a behaviour may know: the case, the turn (from 1), what was said, its seed and memo.
 
     `memo` is what the user's last `Say` left there; goal checks see it too. Nobody sees a verdict.
+    `closing` when nothing can be said any more, and only satisfaction or leaving counts.
     """
 
     case: TestCase
@@ -60,6 +61,7 @@ class View:
     transcript: Transcript = ()
     seed: int = 0
     memo: Json = None
+    closing: bool = False
 
 
 @frozen
@@ -67,14 +69,14 @@ class Ask:
     """Ask a model; `because` says in words why the reply before this one could not be used."""
 
     prompt: Prompt = field(validator=instance_of(Prompt))
-    because: str = ""
+    because: str = field(default="", validator=instance_of(str))
 
 
 @frozen
 class AskUser:
     """Ask the user port, for users outside of the core."""
 
-    because: str = ""
+    because: str = field(default="", validator=instance_of(str))
 
 
 @frozen
@@ -106,7 +108,7 @@ class Verdict:
 
     achieved: bool = field(validator=instance_of(bool))
     rationale: str = field(default="", validator=instance_of(str))
-    failed: bool = False
+    failed: bool = field(default=False, validator=instance_of(bool))
 
 
 Question: TypeAlias = Ask | AskUser
@@ -160,7 +162,9 @@ def decide(
             return _decision(end.value, expects)
         finally:
             asking.close()
-    except Exception as error:  # noqa: BLE001  a behaviour is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  the user's code, which may call exit() too
         return failure_of(error)
     if not isinstance(question, Ask | AskUser):
         return Failure("broken_behaviour", f"yielded {type(question).__name__}, expected an Ask")

@@ -9,8 +9,15 @@ from typing import Any, cast
 
 from attrs import evolve, field, fields, frozen
 
-from convsim_fp.core.json_values import JsonObject, NotJson, freeze_object, kind
-from convsim_fp.core.transcript import Message, Speaker, Transcript
+from convsim_fp.core.json_values import (
+    A_COUNT,
+    JsonObject,
+    NotJson,
+    freeze_object,
+    is_count,
+    kind,
+)
+from convsim_fp.core.transcript import Message, Speaker, ToolCall, Transcript
 from convsim_fp.errors import InvalidSpec, Problem
 
 __all__ = ["ParsedCases", "TestCase", "parse_cases"]
@@ -265,8 +272,15 @@ def _history_problems(case: TestCase) -> Iterator[Problem]:
 def _is_message(value: object) -> bool:
     if not isinstance(value, Message):
         return False
-    speaker, text = cast("tuple[object, object]", (value.speaker, value.text))
-    return isinstance(text, str) and isinstance(speaker, str) and speaker in ("user", "agent")
+    parts = (value.speaker, value.text, value.tool_calls)
+    speaker, text, calls = cast("tuple[object, object, object]", parts)
+    called = cast("tuple[object, ...]", calls) if isinstance(calls, tuple) else (calls,)
+    return (
+        isinstance(text, str)
+        and isinstance(speaker, str)
+        and speaker in ("user", "agent")
+        and all(isinstance(call, ToolCall) for call in called)
+    )
 
 
 def _shown(message: object) -> str:
@@ -296,5 +310,5 @@ def _opening_problems(case: TestCase) -> Iterator[Problem]:
         yield Problem("agent_opens", f"is {kind(opens)}, expected true or false")
     elif opens and isinstance(cast("object", case.history), tuple) and case.history:
         yield Problem("agent_opens", "is set together with history; keep one of them")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        yield Problem("max_turns", f"is {kind(limit)}, expected a whole number of at least 1")
+    if limit is not None and not is_count(limit):
+        yield Problem("max_turns", f"is {kind(limit)}, expected {A_COUNT}")

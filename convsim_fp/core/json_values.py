@@ -22,6 +22,8 @@ __all__ = [
 ]
 
 MAX_DEPTH = 100
+MOST = 1_000_000
+A_COUNT = f"a whole number from 1 to {MOST:,}"
 MAX_INTEGER_BITS = 4096  # Python refuses to print integers of more than 4,300 digits
 VOWELS = tuple("AEIOUaeiou")
 
@@ -108,6 +110,11 @@ def dumps(value: object) -> str:
 def readable(value: object) -> str:
     """Write a plain JSON value for a reader: text of every language as it is."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def is_count(value: object) -> bool:
+    """Whether a value can be a limit, of turns or the like."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST
 
 
 def kind(value: object) -> str:

@@ -84,6 +84,8 @@ __all__ = ["request_bound", "resume", "start", "step"]
 
 ONLY_SESSION = Session()
 T = TypeVar("T")
+ENDED = Closing(StopReason.AGENT_ENDED, "the agent ended the conversation")
+SILENT = Closing(StopReason.AGENT_ENDED, "the agent's reply was empty")
 MOVES: tuple[type[Move], ...] = (Say, Leave, Satisfied)
 
 
@@ -121,7 +123,7 @@ def resume(rules: Rules, state: State) -> Step:
                 asked = RequestId(phase.turn, Lane.AGENT)
                 return Step(state, (CallAgent(asked, state.session, state.case, state.transcript),))
             case Speaking():
-                move = _users_move(rules, state, phase.turn, phase.user)
+                move = _users_move(rules, state, phase)
                 if isinstance(move, Ask | AskUser):
                     return Step(state, (_request(state, _users_next(phase), move),))
                 state = _moved(state, after_move(phase, move), move)
@@ -154,7 +156,7 @@ def record(rules: Rules, state: State, seen: Observation) -> State:
             return evolve(state, phase=evolve(phase, ahead=_filed(phase.ahead, seen)))
         case _:
             waiting = ", ".join(str(request.id) for request in resume(rules, state).requests)
-            raise UnexpectedObservation(f"nobody waits for {seen!r:.200}; waited for: {waiting}")
+            raise UnexpectedObservation(f"nobody waits for {_shown(seen)}; waited for: {waiting}")
 
 
 # The transitions.
@@ -167,14 +169,12 @@ def after_reply(
     if isinstance(reply, Failed):
         return Stopped(StopReason.AGENT_FAILED, phase.turn, str(reply.failure), reply.failure)
     if _is_blank(reply):
-        return Stopped(StopReason.AGENT_ENDED, phase.turn, "the agent's reply was empty")
-    ended = Closing(StopReason.AGENT_ENDED, "the agent ended the conversation")
+        silent = phase.closing or SILENT
+        return Stopped(silent.reason, phase.turn, silent.detail)
     if phase.turn == 0:
-        return Stopped(ended.reason, 0, ended.detail) if reply.ended else Speaking(turn=1)
+        return Stopped(ENDED.reason, 0, ENDED.detail) if reply.ended else Speaking(turn=1)
     limit = case.max_turns or rules.max_turns
-    closing = phase.closing
-    if closing is None and reply.ended:
-        closing = ended
+    closing = phase.closing or (ENDED if reply.ended else None)
     if closing is None and phase.turn >= limit:
         closing = Closing(StopReason.MAX_TURNS, f"the limit of {limit} turn{'s' * (limit > 1)}")
     return Checking(phase.turn, closing=closing)
@@ -231,15 +231,10 @@ def _replied(
 def _judged(
     rules: Rules, state: State, phase: Speaking | Stopped, verdict: Verdict | Failure | None
 ) -> State:
-    match verdict:
-        case None:
-            return evolve(state, phase=phase)
-        case Failure() if rules.on_goal_check_failure == "stop":
-            return evolve(state, phase=phase)
-        case Failure():
-            verdict = Verdict(achieved=False, rationale=str(verdict), failed=True)
-        case Verdict():
-            pass
+    if isinstance(verdict, Failure) and rules.on_goal_check_failure == "continue":
+        verdict = Verdict(achieved=False, rationale=str(verdict), failed=True)
+    if not isinstance(verdict, Verdict):
+        return evolve(state, phase=phase)
     return evolve(state, phase=phase, verdicts=_and(state.verdicts, verdict))
 
 
@@ -264,12 +259,11 @@ def _and(items: tuple[T, ...], last: T) -> tuple[T, ...]:
 # Questions and answers.
 
 
-def _users_move(
-    rules: Rules, state: State, turn: int, lane: LaneReplies
-) -> Question | Move | Failure:
+def _users_move(rules: Rules, state: State, phase: Speaking) -> Question | Move | Failure:
+    lane = phase.user
     if lane.failure is not None:
         return lane.failure
-    view = _view(state, turn)
+    view = _view(state, phase.turn, closing=phase.closing is not None)
     return decide(rules.user, view, lane.replies, expects=MOVES, max_asks=rules.max_asks)
 
 
@@ -281,8 +275,8 @@ def _verdict(rules: Rules, state: State, phase: Checking) -> Question | Verdict 
     return decide(rules.goal_check, view, lane.replies, expects=(Verdict,), max_asks=rules.max_asks)
 
 
-def _view(state: State, turn: int) -> View:
-    return View(state.case, turn, state.transcript, state.session.seed, state.memo)
+def _view(state: State, turn: int, *, closing: bool = False) -> View:
+    return View(state.case, turn, state.transcript, state.session.seed, state.memo, closing)
 
 
 def _ahead(rules: Rules, state: State, phase: Checking) -> tuple[Request, ...]:
@@ -290,7 +284,7 @@ def _ahead(rules: Rules, state: State, phase: Checking) -> tuple[Request, ...]:
     if not rules.overlap or phase.closing is not None:
         return ()
     speaking = Speaking(phase.turn + 1, user=phase.ahead)
-    move = _users_move(rules, state, speaking.turn, speaking.user)
+    move = _users_move(rules, state, speaking)
     if not isinstance(move, Ask | AskUser):
         return ()
     return (_request(state, _users_next(speaking), move),)
@@ -322,6 +316,13 @@ def _filed(lane: LaneReplies, seen: Generated | Failed) -> LaneReplies:
     if isinstance(seen, Failed):
         return evolve(lane, failure=seen.failure)
     return evolve(lane, replies=(*lane.replies, seen.text))
+
+
+def _shown(seen: object) -> str:
+    try:
+        return f"{seen!r:.200}"
+    except Exception:  # noqa: BLE001  whatever it is, it is refused
+        return type(seen).__name__
 
 
 def _is_blank(reply: AgentReplied) -> bool:

@@ -3,7 +3,7 @@
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
-from attrs.validators import in_, instance_of
+from attrs.validators import deep_iterable, in_, instance_of
 
 from convsim_fp.core.requests import RequestId
 from convsim_fp.core.transcript import ToolCall
@@ -15,8 +15,8 @@ __all__ = ["AgentReplied", "Failed", "Failure", "Generated", "Interrupted", "Obs
 class Failure:
     """Why there is no answer: a kind to group by, such as ``timed_out``, and words."""
 
-    kind: str
-    detail: str = ""
+    kind: str = field(validator=instance_of(str))
+    detail: str = field(default="", validator=instance_of(str))
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}" if self.detail else self.kind
@@ -37,7 +37,9 @@ class AgentReplied:
     id: RequestId
     text: str = field(validator=instance_of(str))
     ended: bool = False
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = field(
+        default=(), converter=tuple[ToolCall, ...], validator=deep_iterable(instance_of(ToolCall))
+    )
 
 
 @frozen
@@ -55,7 +57,7 @@ class Interrupted:
     reason: Literal["budget", "deadline", "cancelled"] = field(
         validator=in_(("budget", "deadline", "cancelled"))
     )
-    detail: str = ""
+    detail: str = field(default="", validator=instance_of(str))
 
 
 Observation: TypeAlias = Generated | AgentReplied | Failed | Interrupted

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Literal, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
+from attrs.validators import in_, instance_of
 
 from convsim_fp.core.json_values import JsonObject, readable, thaw
 from convsim_fp.core.transcript import Message, Transcript
@@ -41,10 +42,10 @@ class Prompt:
     the reply, for endpoints that can enforce one.
     """
 
-    speaks_as: Voice
-    system: str
+    speaks_as: Voice = field(validator=in_(("user", "judge")))
+    system: str = field(validator=instance_of(str))
     transcript: Transcript
-    question: str
+    question: str = field(validator=instance_of(str))
     schema: JsonObject | None = None
 
 
@@ -76,16 +77,17 @@ def render(prompt: Prompt) -> tuple[ChatMessage, ...]:
     >>> [m.role for m in render(Prompt("user", "You want shoes.", (), "Say hello."))]
     ['system', 'user']
     """
-    system = ChatMessage("system", _sendable(prompt.system))
+    stable = _sendable(prompt.system)
+    system = (ChatMessage("system", stable),) if stable.strip() else ()
     shown = _as_user if prompt.speaks_as == "user" else _as_judge
     said = tuple(_merged(shown(prompt.transcript)))
     question = _sendable(prompt.question)
     if not question:
-        return (system, *said)
+        return (*system, *said)
     if said[-1].role == "user":
         asked = evolve(said[-1], content=f"{said[-1].content}\n\n{question}")
-        return (system, *said[:-1], asked)
-    return (system, *said, ChatMessage("user", question))
+        return (*system, *said[:-1], asked)
+    return (*system, *said, ChatMessage("user", question))
 
 
 def quoted(tag: str, text: str) -> str:

@@ -14,8 +14,8 @@ from typing import Any, cast
 from convsim_fp.core.json_values import JsonObject, freeze_object
 
 __all__ = [
+    "beside_objects",
     "find_object",
-    "is_only_object",
     "looks_like_object",
     "shows_reasoning",
     "without_reasoning",
@@ -86,14 +86,21 @@ def looks_like_object(text: str) -> bool:
     return OBJECT_BEGINS.search(text) is not None
 
 
-def is_only_object(text: str) -> bool:
-    """Whether a text is a JSON object from its first brace to its last, but for a fence.
+def beside_objects(text: str) -> str:
+    """What a text says around its JSON objects and their fences; "" where it is only objects.
 
-    >>> is_only_object('```json\\n{"result": "yes"}\\n```'), is_only_object('He wrote {"a": 1}')
-    (True, False)
+    >>> beside_objects('```json\\n{"result": "yes"}\\n```'), beside_objects('He wrote {"a": 1}')
+    ('', 'He wrote')
     """
-    inner = FENCE.sub("", text).strip()
-    return inner.startswith("{") and inner.endswith("}")
+    said, at = "", 0
+    while (begin := OBJECT_BEGINS.search(text, at)) is not None:
+        said += text[at : begin.start()]
+        try:
+            _, at = DECODER.raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            at = begin.start()
+            break
+    return FENCE.sub("", said + text[at:]).strip()
 
 
 def yes_or_no(value: object) -> bool | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import instance_of
 
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.prompts import ChatMessage, Prompt, render
@@ -53,9 +54,9 @@ class RequestId:
 class Session:
     """One run of one case: its name, its trial (from 1) and the seed of its chance."""
 
-    id: str = ""
-    trial: int = 1
-    seed: int = 0
+    id: str = field(default="", validator=instance_of(str))
+    trial: int = field(default=1, validator=instance_of(int))
+    seed: int = field(default=0, validator=instance_of(int))
 
 
 def new_session(name: str, trial: int = 1, run_seed: int = 0) -> Session:

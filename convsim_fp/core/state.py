@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from inspect import signature
+from typing import Literal, TypeAlias, cast
 
 from attrs import field, frozen
 
 from convsim_fp.core.behaviours import GoalCheck, SimulatedUser, Verdict
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.json_values import Json, kind
+from convsim_fp.core.json_values import A_COUNT, Json, is_count, kind
 from convsim_fp.core.observations import Failure
 from convsim_fp.core.requests import Request, Session
 from convsim_fp.core.transcript import Transcript
@@ -64,39 +66,47 @@ class Rules:
     on_goal_check_failure: Literal["stop", "continue"] = "stop"
 
     def __attrs_post_init__(self) -> None:
+        policy = self.on_goal_check_failure
+        checks = (
+            ("user", self.user, "a function of a view", callable(self.user)),
+            (
+                "goal_check",
+                self.goal_check,
+                "a function of a view, or None",
+                self.goal_check is None or callable(self.goal_check),
+            ),
+            ("max_turns", self.max_turns, A_COUNT, is_count(self.max_turns)),
+            ("max_asks", self.max_asks, A_COUNT, is_count(self.max_asks)),
+            ("overlap", self.overlap, "true or false", isinstance(self.overlap, bool)),
+            ("on_goal_check_failure", policy, "'stop' or 'continue'", policy in POLICIES),
+        )
         problems = [
             Problem(f"rules: {name}", f"is {kind(value)}, expected {expected}")
-            for name, value, expected, good in (
-                ("user", self.user, "a function of a view", callable(self.user)),
-                (
-                    "goal_check",
-                    self.goal_check,
-                    "a function of a view, or None",
-                    self.goal_check is None or callable(self.goal_check),
-                ),
-                (
-                    "max_turns",
-                    self.max_turns,
-                    "a whole number of at least 1",
-                    _count(self.max_turns),
-                ),
-                ("max_asks", self.max_asks, "a whole number of at least 1", _count(self.max_asks)),
-                ("overlap", self.overlap, "true or false", isinstance(self.overlap, bool)),
-                (
-                    "on_goal_check_failure",
-                    self.on_goal_check_failure,
-                    "'stop' or 'continue'",
-                    self.on_goal_check_failure in ("stop", "continue"),
-                ),
-            )
+            for name, value, expected, good in checks
             if not good
+        ]
+        problems += [
+            Problem(f"rules: {name}", f"is {value!r:.80}, which takes no view; {FORGOTTEN}")
+            for name, value, _, good in checks[:2]
+            if good and value is not None and not _takes_a_view(value)
         ]
         if problems:
             raise InvalidSpec(problems)
 
 
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+POLICIES = ("stop", "continue")
+FORGOTTEN = "call it where it is the function that makes one, as in users.prompted()"
+
+
+def _takes_a_view(behaviour: object) -> bool:
+    """Whether it can be called with one thing, as far as its signature tells."""
+    try:
+        signature(cast("Callable[..., object]", behaviour)).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature that can be read
+        return True
+    return True
 
 
 @frozen

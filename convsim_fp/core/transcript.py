@@ -3,6 +3,7 @@
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
+from attrs.validators import instance_of
 
 from convsim_fp.core.json_values import Json, freeze
 
@@ -15,9 +16,9 @@ Speaker: TypeAlias = Literal["user", "agent"]
 class ToolCall:
     """A tool that the agent says it called; kept apart from the text, never shown to the user."""
 
-    name: str
+    name: str = field(validator=instance_of(str))
     arguments: Json = field(default=None, converter=freeze)
-    id: str = ""
+    id: str = field(default="", validator=instance_of(str))
 
 
 @frozen

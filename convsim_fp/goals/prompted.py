@@ -11,8 +11,8 @@ from convsim_fp.core.behaviours import Ask, GoalCheck, Question, Verdict, View
 from convsim_fp.core.json_values import JsonObject, freeze_object, readable, thaw
 from convsim_fp.core.prompts import Prompt
 from convsim_fp.core.reading import (
+    beside_objects,
     find_object,
-    is_only_object,
     looks_like_object,
     shows_reasoning,
     without_reasoning,
@@ -33,6 +33,12 @@ SCHEMA = freeze_object(
         "required": ["rationale", "result"],
         "additionalProperties": False,
     }
+)
+DOUBT = re.compile(
+    r"n['’]t\b|\b(?:no|not|never|none|false|wait|but|however|(?:al)?though|unless|if|would|should"
+    r"|instead|reflection|example|format|quot\w*|wrote|writes?|printed?|said|says?|answer(?:ed|s)?"
+    r"|claim(?:ed|s)?|demand(?:ed|s)?|ask(?:ed|s)?|agent|user)\b",
+    re.IGNORECASE,
 )
 SPACE = re.compile(r"\s+")
 
@@ -65,7 +71,8 @@ class _Prompted:
 def read_verdict(reply: str, transcript: Transcript = ()) -> Verdict | None:
     """Read a judge's answer; None where it is not clearly one or the other.
 
-    An object that stands in prose and in the transcript too is a quotation, no answer.
+    An object may stand in prose. Not if the transcript has it too, for then it may be a quotation;
+    and a yes only with its rationale, and if nothing around it casts a doubt on it.
 
     >>> read_verdict('```json\\n{"rationale": "It is refunded.", "result": "yes"}\\n```').achieved
     True
@@ -78,9 +85,11 @@ def read_verdict(reply: str, transcript: Transcript = ()) -> Verdict | None:
     achieved = yes_or_no(answer["result"]) if answer is not None else None
     if answer is None or achieved is None:
         return None
-    if not is_only_object(text) and (shows_reasoning(text) or _is_quoted(answer, transcript)):
-        return None
     rationale = answer.get("rationale")
+    if beside := beside_objects(text):
+        doubtful = rationale is None or DOUBT.search(beside) is not None
+        if shows_reasoning(text) or _is_quoted(answer, transcript) or (achieved and doubtful):
+            return None
     return Verdict(achieved, rationale.strip() if isinstance(rationale, str) else "")
 
 

@@ -21,6 +21,13 @@ async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink 
     no longer waited for are cancelled, and none outlives the call. Cancelling its task stops it; an
     `Interrupted` as the message of ``task.cancel`` is the reason. The state is then with the cause
     of the CancelledError: ``ConversationCancelled.behind(error)``.
+
+    >>> from convsim_fp import Ports, TestCase, aperform, start, users
+    >>> rules = Rules(users.scripted(["Hello."]), None)
+    >>> begun = start(rules, TestCase(goal="greet"))
+    >>> performed = aperform(Ports(agent=lambda request: "Hi."))
+    >>> asyncio.run(aconverse(rules, begun, performed)).transcript[1].text
+    'Hi.'
     """
     step = begun
     asked: dict[RequestId, Request] = {}

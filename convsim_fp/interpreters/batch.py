@@ -61,6 +61,12 @@ def converse_all(
     The sessions, the sink and `finished` run in a thread with a loop of its own. Ctrl-C and SIGTERM
     stop new work at once and raise `RunInterrupted` with all the states, within a second whatever
     the agents do; after a second one nothing is waited for.
+
+    >>> from convsim_fp import users
+    >>> rules = Rules(users.scripted(["Hello."]), None)
+    >>> states = converse_all([TestCase(goal="greet")], rules, Ports(agent=lambda request: "Hi."))
+    >>> [(state.session.id, state.phase.reason.value) for state in states]
+    [('case-0/1', 'user_left')]
     """
     run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
     return in_own_loop(run)

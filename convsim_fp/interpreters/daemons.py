@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from typing import Generic, ParamSpec, TypeVar
+from functools import partial
+from typing import Generic, ParamSpec, TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -22,6 +23,8 @@ __all__ = [
     "RUN_THREAD",
     "THREAD_PREFIX",
     "DaemonExecutor",
+    "Outcome",
+    "Returned",
     "in_daemon",
     "left_behind",
     "start_daemon",
@@ -37,48 +40,61 @@ T = TypeVar("T")
 
 
 @frozen
-class _Returned(Generic[T]):
+class Returned(Generic[T]):
+    """What a call gave; an exception stands for itself."""
+
     value: T
 
 
-def start_daemon(name: str, call: Callable[[], None]) -> None:
-    """Run a call in a daemon thread that sees the caller's context variables."""
+Outcome: TypeAlias = Returned[T] | BaseException
+
+
+def start_daemon(name: str, call: Callable[[], T], deliver: Callable[[Outcome[T]], object]) -> None:
+    """Make a call in a daemon thread, which then delivers what it returned or raised.
+
+    It sees the caller's context variables. The name is the thread's as long as it is inside.
+    """
+
+    def called() -> None:
+        outcome: Outcome[T]
+        try:
+            outcome = Returned(call())
+        except BaseException as error:  # noqa: BLE001  whoever waits for it raises it again
+            outcome = error
+        threading.current_thread().name = THREAD_PREFIX
+        deliver(outcome)
+
     run = copy_context().run
-    threading.Thread(target=run, args=(call,), name=name, daemon=True).start()
+    threading.Thread(target=run, args=(called,), name=name, daemon=True).start()
 
 
 async def in_daemon(name: str, call: Callable[[], T]) -> T:
     """Await a blocking call. When cancelled, the thread goes on alone and its result is dropped."""
     loop = asyncio.get_running_loop()
     # Holds an exception as a value: a future complains of one that nobody takes.
-    future: asyncio.Future[_Returned[T] | BaseException] = loop.create_future()
+    future: asyncio.Future[Outcome[T]] = loop.create_future()
 
-    def settle(outcome: _Returned[T] | BaseException) -> None:
+    def settle(outcome: Outcome[T]) -> None:
         if future.done():
             _drop(outcome)
         else:
             future.set_result(outcome)
 
-    def called() -> None:
-        outcome: _Returned[T] | BaseException
-        try:
-            outcome = _Returned(call())
-        except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
-            outcome = error
+    def deliver(outcome: Outcome[T]) -> None:
         try:
             loop.call_soon_threadsafe(settle, outcome)
         except RuntimeError:  # the loop is closed: nobody waits any more
             _drop(outcome)
 
-    start_daemon(name, called)
+    start_daemon(name, call, deliver)
     outcome = await future
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome.value
 
 
-def _drop(outcome: _Returned[T] | BaseException) -> None:
-    if isinstance(outcome, _Returned):
+def _drop(outcome: Outcome[T]) -> None:
+    if isinstance(outcome, Returned):
         close(outcome.value)
 
 
@@ -93,15 +109,13 @@ class DaemonExecutor(ThreadPoolExecutor):
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()  # it begins at once, so nobody can call it off
 
-        def called() -> None:
-            try:
-                result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
-                future.set_exception(error)
+        def deliver(outcome: Outcome[T]) -> None:
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
             else:
-                future.set_result(result)
+                future.set_result(outcome.value)
 
-        start_daemon(INSIDE.get(), called)
+        start_daemon(INSIDE.get(), partial(fn, *args, **kwargs), deliver)
         return future
 
 

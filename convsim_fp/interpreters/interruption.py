@@ -56,13 +56,13 @@ class Signalled(KeyboardInterrupt):
 
 def signal_of(error: BaseException) -> str:
     """The signal that was heard; Python itself turns only Ctrl-C into an exception."""
-    return error.signal if isinstance(error, Signalled) else "SIGINT"
+    return error.signal if isinstance(error, Signalled | RunInterrupted) else "SIGINT"
 
 
 class _Cause(Exception):
     """Never raised by itself: the cause of a CancelledError, with what it interrupted.
 
-    No subclass of it, because `asyncio.timeout` and `TaskGroup` compare the exact class.
+    No subclass of CancelledError: `asyncio.timeout` and `TaskGroup` look for the very class.
     """
 
     @classmethod
@@ -75,7 +75,12 @@ class _Cause(Exception):
 
 
 class ConversationCancelled(_Cause):
-    """Why `aconverse` was cancelled; `state` is where it stopped."""
+    """The cause where `aconverse` was cancelled; `state` is where it stopped.
+
+    >>> import asyncio
+    >>> ConversationCancelled.behind(asyncio.CancelledError()) is None
+    True
+    """
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -83,9 +88,9 @@ class ConversationCancelled(_Cause):
 
 
 class RunCancelled(_Cause):
-    """Why `aconverse_all` was cancelled; `states` holds all sessions, the unfinished as cancelled.
+    """The cause where `aconverse_all` was cancelled; `states` holds all sessions, in order.
 
-    `threads` names those still inside somebody's code.
+    The unfinished are there as cancelled. `threads` names those still inside somebody's code.
     """
 
     def __init__(self, states: Iterable[State]) -> None:

@@ -37,6 +37,11 @@ def perform(ports: Ports) -> Perform:
     """Make the function that performs a request through plain functions.
 
     It raises nothing but KeyboardInterrupt.
+
+    >>> from convsim_fp import Rules, TestCase, start, users
+    >>> begun = start(Rules(users.scripted(["Hello."]), None), TestCase(goal="greet"))
+    >>> perform(Ports(agent=lambda request: "Hi."))(begun.requests[0]).observation.text
+    'Hi.'
     """
 
     def performed(request: Request) -> Observed:
@@ -55,7 +60,7 @@ def perform(ports: Ports) -> Perform:
 def aperform(ports: Ports) -> APerform:
     """Make the coroutine function that performs a request; plain functions get a thread each.
 
-    It raises nothing but the CancelledError of its own task.
+    It raises nothing but KeyboardInterrupt and the CancelledError of its own task.
     """
 
     async def performed(request: Request) -> Observed:

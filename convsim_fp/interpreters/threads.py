@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeAlias
 
 from convsim_fp.core.observations import Interrupted
 from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, State, Step
-from convsim_fp.interpreters.daemons import start_daemon
+from convsim_fp.interpreters.daemons import Outcome, start_daemon
 from convsim_fp.interpreters.drive import forget, interrupt, take
 from convsim_fp.interpreters.interruption import RunInterrupted, Signalled, signal_of
 from convsim_fp.interpreters.perform import Perform, thread_name
@@ -18,7 +18,7 @@ from convsim_fp.interpreters.signals import first_signal, heard
 
 __all__ = ["converse"]
 
-Answers: TypeAlias = SimpleQueue[tuple[Request, Observed | BaseException]]
+Answers: TypeAlias = SimpleQueue[tuple[Request, Outcome[Observed]]]
 
 
 def converse(rules: Rules, begun: Step, perform: Perform, *, sink: Sink = no_sink) -> State:
@@ -26,12 +26,19 @@ def converse(rules: Rules, begun: Step, perform: Perform, *, sink: Sink = no_sin
 
     Every answer reaches the sink before anything that follows from it is asked. Raises
     `RunInterrupted` with the cancelled state on Ctrl-C and SIGTERM, and what the sink raises.
+
+    >>> from convsim_fp import Ports, TestCase, perform, start, users
+    >>> rules = Rules(users.scripted(["Hello."]), None)
+    >>> ports = Ports(agent=lambda request: "Hi.")
+    >>> converse(rules, start(rules, TestCase(goal="greet")), perform(ports)).transcript[1].text
+    'Hi.'
     """
     step = begun
     asked: dict[RequestId, Request] = {}
     answers: Answers = SimpleQueue()
+    signals: list[str] = []
     try:
-        with first_signal(_raise):
+        with first_signal(partial(_raise, signals)):
             while step.requests:
                 fresh = [request for request in step.requests if request.id not in asked]
                 asked |= {request.id: request for request in fresh}
@@ -39,10 +46,13 @@ def converse(rules: Rules, begun: Step, perform: Perform, *, sink: Sink = no_sin
                     answered, observed = fresh[0], perform(fresh[0])
                 else:
                     for request in fresh:
-                        start_daemon(thread_name(request), _answering(request, perform, answers))
+                        deliver = partial(_deliver, answers, request)
+                        start_daemon(thread_name(request), partial(perform, request), deliver)
                     answered, observed = _answer(answers)
                 step = take(rules, step, answered, observed, sink)
                 del asked[answered.id]
+                if signals:  # somebody's code caught it and went on
+                    raise Signalled(signals[0])
     except KeyboardInterrupt as error:
         signal = signal_of(error)
         step = interrupt(rules, step, Interrupted("cancelled", signal), sink)
@@ -52,22 +62,17 @@ def converse(rules: Rules, begun: Step, perform: Perform, *, sink: Sink = no_sin
     return step.state
 
 
-def _answering(request: Request, perform: Perform, answers: Answers) -> Callable[[], None]:
-    def answer() -> None:
-        try:
-            answers.put((request, perform(request)))
-        except BaseException as error:  # noqa: BLE001  it is raised again in the calling thread
-            answers.put((request, error))
-
-    return answer
+def _deliver(answers: Answers, request: Request, outcome: Outcome[Observed]) -> None:
+    answers.put((request, outcome))
 
 
 def _answer(answers: Answers) -> tuple[Request, Observed]:
-    request, observed = heard(answers)
-    if isinstance(observed, BaseException):
-        raise observed
-    return request, observed
+    request, outcome = heard(answers)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return request, outcome.value
 
 
-def _raise(signal: str) -> None:
+def _raise(signals: list[str], signal: str) -> None:
+    signals.append(signal)
     raise Signalled(signal)

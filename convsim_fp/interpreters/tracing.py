@@ -17,7 +17,12 @@ log = logging.getLogger("convsim_fp")
 
 
 def traced(perform: Perform, tracer: Tracer) -> Perform:
-    """Open the tracer around each request. Its failures are logged and go no further."""
+    """Open the tracer around each request. Its failures are logged and go no further.
+
+    >>> from convsim_fp import Ports, perform
+    >>> from contextlib import nullcontext
+    >>> performed = traced(perform(Ports(print)), lambda request: nullcontext(print))
+    """
 
     def performed(request: Request) -> Observed:
         with _guarded(tracer, request) as tell:

@@ -93,8 +93,8 @@ def _check_behaviour(
     @settings(database=None, phases=(Phase.generate, Phase.shrink))
     @given(
         any_of.cases() if cases is None else cases,
-        any_of.transcripts(),
-        st.integers(1, 5),
+        any_of.transcripts(max_size=12),
+        st.integers(1, 12),
         st.lists(any_of.texts(), max_size=MOST_ASKS),
         st.integers(0, 3),
     )
@@ -102,13 +102,15 @@ def _check_behaviour(
         case: TestCase, transcript: Transcript, turn: int, replies: list[str], seed: int
     ) -> None:
         view = View(case, turn, transcript, seed)
-        ran = _run(behaviour, view, replies)
+        ran, at_once = _run(behaviour, view, replies), _run(behaviour, view, replies)
         said = (Message("user", "And then?"), Message("agent", "Then that."))
-        later = evolve(view, turn=turn + 1, transcript=(*transcript, *said))
+        memo = ran.outcome.memo if isinstance(ran.outcome, Say) else None
+        later = evolve(view, turn=turn + 1, transcript=(*transcript, *said), memo=memo)
         after = _run(behaviour, later, replies)
-        again = _run(behaviour, view, replies)
-        _must(ran == again, f"the same view and replies gave {ran} and then {again}")
+        for again in (at_once, _run(behaviour, view, replies)):
+            _must(ran == again, f"the same view and replies gave {ran} and then {again}")
         _check_outcome(ran.outcome, decisions)
+        _check_outcome(after.outcome, decisions)
         _check_prompts(ran.questions, ran.questions, "another question of the same turn")
         if transcript and transcript[-1].speaker == "agent":
             _check_prompts(ran.questions, after.questions, "the next turn")

@@ -43,7 +43,9 @@ from convsim_fp.interpreters.ports import AgentReply, Ports
 from convsim_fp.testing.fakes import Fake, fake_agent, fake_model
 
 __all__ = [
+    "Setting",
     "cases",
+    "conversations",
     "failures",
     "goal_checks",
     "hostile_texts",
@@ -286,6 +288,46 @@ def ports() -> st.SearchStrategy[Ports]:
         goal_model=st.builds(fake_model, _some(judged | words | errors), seed=seeds),
         user=st.builds(Fake, _some(texts()), seeds),
     )
+
+
+@frozen
+class Setting:
+    """Everything that decides how a conversation goes."""
+
+    rules: Rules
+    case: TestCase
+    ports: Ports
+
+
+def conversations() -> st.SearchStrategy[Setting]:
+    """Settings of any kind, and as often some that talk on for turns.
+
+    In the second kind the user and the goal check ask models, which now and then fail or have to be
+    asked again, and the answers seldom end the conversation.
+    """
+    anything = st.builds(Setting, rules(), cases(), ports())
+    asking = st.sampled_from((1, 1, 2)).map(lambda times: (times,))
+    says = st.builds(Say, texts(), json_values())
+    user = st.builds(Improvised, st.just("user"), asking, _some(says))
+    no = st.builds(Verdict, st.just(value=False), texts())
+    check = st.builds(Improvised, st.just("judge"), asking, _some(no))
+    calls = st.lists(st.builds(ToolCall, texts(), json_values()), max_size=1)
+    replies = st.builds(AgentReply, texts().filter(str.strip), tool_calls=calls)
+    seeds = st.integers(0, 99)
+    words = ("Where is it?", "And my money?", "Hello?", "Why?", "W7.") * 3 + (TimedOut("30 s"),)
+    judged = ("no", '{"result": "no"}', "perhaps") * 5 + ("yes", Unavailable("down"))
+    lively = st.builds(
+        Ports,
+        agent=st.builds(fake_agent, st.lists(replies, min_size=2, max_size=4), seed=seeds),
+        user_model=st.builds(fake_model, st.just(words), seed=seeds),
+        goal_model=st.builds(fake_model, st.just(judged), seed=seeds),
+        user=st.builds(Fake, _some(texts()), seeds),
+    )
+    talking = rules(
+        user | st.just(users.prompted()) | st.just(users.by_user()),
+        check | st.just(goals.prompted()),
+    )
+    return anything | st.builds(Setting, talking, cases(), lively)
 
 
 def _structured() -> st.SearchStrategy[str]:

@@ -120,6 +120,8 @@ def objected(because: str, question: str) -> str:
 
 
 def _asked(view: View) -> str:
+    if view.closing:
+        return "The conversation ends here, and nothing more is sent. Say where you stand."
     if not is_opening(view):
         return "Write your next message to the agent."
     step = "a natural first step, not the goal itself."

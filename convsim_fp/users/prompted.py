@@ -21,8 +21,8 @@ from convsim_fp.core.cases import TestCase
 from convsim_fp.core.json_values import Json, JsonObject, freeze_object, kind
 from convsim_fp.core.prompts import Prompt
 from convsim_fp.core.reading import (
+    beside_objects,
     find_object,
-    is_only_object,
     looks_like_object,
     without_reasoning,
 )
@@ -94,11 +94,13 @@ class _Prompted:
         if not isinstance(words, str):
             return Unusable('its "message" is not text')
         # An object in the middle of prose may be something that the user quotes.
-        status = _word(answer.get("status", "continue" if is_only_object(text) else "")).casefold()
+        if beside_objects(text):
+            return Unusable("it is not one JSON object and nothing else")
+        status = _word(answer.get("status", "continue")).casefold()
         if status not in offered:
             return Unusable(f'its "status" is not one of: {", ".join(offered)}')
         if status == "continue":
-            return _said(read_speech(words, view))
+            return Say("") if view.closing else _said(read_speech(words, view))
         why = _word(answer.get("reason")) or words.strip() or status
         if status == "satisfied" and self.satisfied_is_achieved:
             return Satisfied(why)

@@ -1,6 +1,6 @@
 """The conformance kit: passed by all that we ship, and by nothing that is wrong."""
 
-from itertools import count
+from itertools import count, cycle
 
 import pytest
 from hypothesis import strategies as st
@@ -72,6 +72,19 @@ def test_cases_of_your_own_can_be_given() -> None:
 
 
 numbers = count()
+letters = cycle("ab")
+
+
+def alternates(view: View) -> Say:
+    return Say(next(letters))
+
+
+def forgets_its_memo(view: View) -> Say | None:
+    return Say("Hello.", memo={"turn": view.turn}) if view.memo is None else None
+
+
+def gives_up_silently(view: View) -> Say | None:
+    return Say("Hello.") if view.turn < 8 else None
 
 
 def counts(view: View) -> Say:
@@ -93,6 +106,9 @@ def volatile_system(view: View):
     ("user", "complaint"),
     [
         (counts, "the same view and replies gave"),
+        (alternates, "the same view and replies gave"),
+        (forgets_its_memo, "it decided None"),
+        (gives_up_silently, "it decided None"),
         (lambda view: None, "it decided None, expected Say or Leave or Satisfied"),
         (lambda view: Verdict(achieved=True), "expected Say or Leave or Satisfied"),
         (yields_text, "expected an Ask"),

@@ -62,22 +62,24 @@ def asked(steps: list[Step]) -> list[Request]:
     return list(requests.values())
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules(), any_of.schedules())
 def test_law_1_neither_arrival_order_nor_overlap_changes_what_happens(
-    rules: Rules, case: TestCase, ports: Ports, one: list[int], other: list[int]
+    setting: any_of.Setting, one: list[int], other: list[int]
 ) -> None:
     """For answers that are a function of the request, the end state is the same."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     overlapped, plain = evolve(rules, overlap=True), evolve(rules, overlap=False)
     end = drive(plain, start(plain, case), observing(ports))
     assert drive(overlapped, start(overlapped, case), observing(ports), schedule=one) == end
     assert drive(overlapped, start(overlapped, case), observing(ports), schedule=other) == end
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_1_a_straggler_after_the_end_changes_nothing(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """Answers to anything that was ever asked, and anything else, are ignored after the end."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     steps = steps_of(rules, case, ports, schedule)
     end = steps[-1]
     assert end.requests == ()
@@ -85,11 +87,12 @@ def test_law_1_a_straggler_after_the_end_changes_nothing(
         assert step(rules, end.state, observing(ports)(request)) == end
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_2_a_conversation_goes_on_from_any_cut_through_json(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """At every point the state survives JSON, waits for the same, and comes to the same end."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     steps = steps_of(rules, case, ports, schedule)
     for one in steps:
         text = state_to_json(one.state)
@@ -102,11 +105,12 @@ def test_law_2_a_conversation_goes_on_from_any_cut_through_json(
         assert end == steps[-1].state
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), st.data())
+@given(any_of.conversations(), st.data())
 def test_law_2_the_interpreters_agree_with_driving_by_hand(
-    rules: Rules, case: TestCase, ports: Ports, data: st.DataObject
+    setting: any_of.Setting, data: st.DataObject
 ) -> None:
     """Sync = async = by hand, from the start and from a cut."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     steps = steps_of(rules, case, ports, [])
     cut = data.draw(st.sampled_from(steps), label="cut")
     end = steps[-1].state
@@ -114,11 +118,12 @@ def test_law_2_the_interpreters_agree_with_driving_by_hand(
     assert asyncio.run(aconverse(rules, cut, aperform(ports))) == end
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules(), st.data())
+@given(any_of.conversations(), any_of.schedules(), st.data())
 def test_law_3_what_nobody_waits_for_raises_and_changes_nothing(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int], data: st.DataObject
+    setting: any_of.Setting, schedule: list[int], data: st.DataObject
 ) -> None:
     """A stray, or an answer of the wrong kind, is refused; `step` raises nothing else."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     steps = steps_of(rules, case, ports, schedule)
     before = data.draw(st.sampled_from(steps[:-1] or steps), label="before")
     assume(before.requests)
@@ -141,11 +146,12 @@ def answers(waiting: Step, seen: Observation) -> bool:
     return wanted is not None
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_3_whatever_a_behaviour_does_the_session_ends_typed(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """A behaviour that raises, or returns what is no decision, ends the session with a failure."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     end = steps_of(rules, case, ports, schedule)[-1].state.phase
     assert isinstance(end, Stopped)
     failing = (StopReason.AGENT_FAILED, StopReason.USER_FAILED, StopReason.GOAL_CHECK_FAILED)
@@ -155,11 +161,12 @@ def test_law_3_whatever_a_behaviour_does_the_session_ends_typed(
         assert str(end.failure) == end.detail
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_4_every_conversation_ends_within_the_bound(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """Requests are bounded by the limits alone, and turns by `max_turns`."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     steps = steps_of(rules, case, ports, schedule)
     assert len(asked(steps)) <= request_bound(rules, case)
     end = steps[-1].state.phase
@@ -167,11 +174,12 @@ def test_law_4_every_conversation_ends_within_the_bound(
     assert 0 <= end.turns <= (case.max_turns or rules.max_turns)
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_4_no_request_is_sent_twice_and_none_after_the_end(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """A request is listed, unchanged, until it is answered or dropped, and never again."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     steps = steps_of(rules, case, ports, schedule)
     first = {request.id: request for request in asked(steps)}
     for before, after in pairwise(steps):
@@ -183,11 +191,13 @@ def test_law_4_no_request_is_sent_twice_and_none_after_the_end(
     assert [one for one in steps if not one.requests] == [steps[-1]]
 
 
-@given(any_of.rules(overlap=st.just(True)), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_4_nothing_is_asked_ahead_on_a_last_turn(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """Only the user's own word (no goal check) is asked for after the last turn, and not ahead."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
+    rules = evolve(rules, overlap=True)
     limit = case.max_turns or rules.max_turns
     for one in steps_of(rules, case, ports, schedule):
         phase = one.state.phase
@@ -199,11 +209,12 @@ def test_law_4_nothing_is_asked_ahead_on_a_last_turn(
             assert rules.goal_check is None
 
 
-@given(any_of.rules(), any_of.cases(), any_of.ports(), any_of.schedules())
+@given(any_of.conversations(), any_of.schedules())
 def test_law_5_the_messages_of_a_prompt_are_a_prefix_of_the_next(
-    rules: Rules, case: TestCase, ports: Ports, schedule: list[int]
+    setting: any_of.Setting, schedule: list[int]
 ) -> None:
     """Without the question, at turn n of those at n + 1, for the user and for the judge."""
+    rules, case, ports = setting.rules, setting.case, setting.ports
     for lane in (Lane.USER, Lane.GOAL_CHECK):
         generated = sorted(
             (r for r in asked(steps_of(rules, case, ports, schedule)) if r.id.lane is lane),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from convsim_fp.core import freeze_object, thaw
 from convsim_fp.core.reading import (
+    beside_objects,
     find_object,
-    is_only_object,
     looks_like_object,
     shows_reasoning,
     without_reasoning,
@@ -55,7 +55,7 @@ OBJECTS = st.dictionaries(any_of.texts(), any_of.json_values(), max_size=3)
 def test_no_text_makes_reading_raise(text: str) -> None:
     """For any text at all."""
     find_object(text, "a")
-    is_only_object(text)
+    beside_objects(text)
     looks_like_object(text)
     shows_reasoning(text)
     yes_or_no(text)
@@ -131,5 +131,5 @@ def test_a_megabyte_of_one_thing_is_read_in_time(part: str) -> None:
     for hostile in (text, f"<think>{text}", f'{{"a": {text}'):
         read_verdict(hostile)
         find_object(hostile, "a")
-        is_only_object(hostile)
+        beside_objects(hostile)
         shows_reasoning(hostile)

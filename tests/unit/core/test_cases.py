@@ -255,7 +255,7 @@ def test_the_agent_opens_only_without_a_history() -> None:
 )
 def test_max_turns_is_a_whole_number_of_at_least_one(limit: object, name: str) -> None:
     assert problems(max_turns=limit) == [
-        f"max_turns is {name}, expected a whole number of at least 1"
+        f"max_turns is {name}, expected a whole number from 1 to 1,000,000"
     ]
 
 

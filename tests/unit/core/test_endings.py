@@ -116,6 +116,25 @@ def test_goal_check_failed_where_it_must_work() -> None:
     assert state.verdicts == ()
 
 
+@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), BaseException("?")])
+def test_a_behaviour_that_would_end_the_program_ends_its_session(error: BaseException) -> None:
+    def exits(view: View) -> Say:
+        raise error
+
+    end, _ = stopped(Rules(exits, goals.never), agent("Soon."))
+    assert end.reason is StopReason.USER_FAILED
+    assert end.failure is not None
+    assert end.failure.kind == "raised"
+
+
+def test_ctrl_c_inside_of_a_behaviour_is_the_users_of_the_program() -> None:
+    def pressed(view: View) -> Say:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        start(Rules(pressed, goals.never), CASE)
+
+
 def test_a_failed_goal_check_counts_as_a_no_by_choice() -> None:
     def broken(view: View) -> Verdict:
         raise ValueError(f"turn {view.turn}")
@@ -143,6 +162,13 @@ def test_user_left_with_last_words_that_are_answered_and_judged() -> None:
     assert end == Stopped(StopReason.USER_LEFT, 1, "no answer")
     assert said(state) == ["Goodbye.", "Wait!"]
     assert stopped(rules, agent("Sorry!"))[0].reason is StopReason.GOAL_ACHIEVED
+
+
+def test_silence_after_the_last_words_is_still_the_users_leaving() -> None:
+    rules = Rules(lambda _: Leave("satisfied", say="Goodbye."), goals.prompted())
+    end, state = stopped(rules, agent(""))
+    assert end == Stopped(StopReason.USER_LEFT, 1, "satisfied")
+    assert said(state) == ["Goodbye."]
 
 
 def test_last_words_on_the_last_turn_and_a_final_reply_are_still_the_users_leaving() -> None:

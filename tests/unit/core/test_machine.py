@@ -242,8 +242,8 @@ def test_wrong_rules_are_refused_with_all_their_problems() -> None:
     assert str(refused.value).splitlines() == [
         "rules: user is text, expected a function of a view",
         "rules: goal_check is text, expected a function of a view, or None",
-        "rules: max_turns is a number (0), expected a whole number of at least 1",
-        "rules: max_asks is a boolean (true), expected a whole number of at least 1",
+        "rules: max_turns is a number (0), expected a whole number from 1 to 1,000,000",
+        "rules: max_asks is a boolean (true), expected a whole number from 1 to 1,000,000",
         "rules: overlap is text, expected true or false",
         "rules: on_goal_check_failure is text, expected 'stop' or 'continue'",
     ]

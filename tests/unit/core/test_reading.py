@@ -3,8 +3,8 @@
 import pytest
 
 from convsim_fp.core.reading import (
+    beside_objects,
     find_object,
-    is_only_object,
     looks_like_object,
     shows_reasoning,
     without_reasoning,
@@ -126,11 +126,19 @@ def test_a_text_looks_like_an_object_where_one_begins() -> None:
         assert not looks_like_object(text)
 
 
-def test_a_text_is_only_an_object_from_its_first_brace_to_its_last() -> None:
-    for text in ('{"a": 1}', ' {"a": 1}\n', '```json\n{"a": 1}\n```', '``` {"a": 1}```', "{}"):
-        assert is_only_object(text)
-    for text in ("", 'a {"a": 1}', '{"a": 1} b', '```json\n{"a": 1}\n``` ok', '{"a": 1', "json"):
-        assert not is_only_object(text)
+def test_what_stands_beside_objects_is_all_but_them_and_their_fences() -> None:
+    for text in ('{"a": 1}', ' {"a": 1}\n', '```json\n{"a": 1}\n```', '``` {"a": 1}```', ""):
+        assert beside_objects(text) == ""
+    for text, beside in (
+        ('a {"a": 1}', "a"),
+        ('{"a": 1} b', "b"),
+        ('```json\n{"a": 1}\n``` ok', "ok"),
+        ('{"a": 1} he: {"b": 2} {x}', "he:  {x}"),
+        ('see {"a": 1', 'see {"a": 1'),
+        ("json", "json"),
+        ("{}", "{}"),
+    ):
+        assert beside_objects(text) == beside
 
 
 @pytest.mark.parametrize(

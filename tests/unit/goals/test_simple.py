@@ -86,7 +86,7 @@ def test_a_long_match_is_cut_in_the_rationale() -> None:
     ("pattern", "problem"),
     [
         ("(", "pattern is '(', which is no regular expression: missing )"),
-        ("a{99999999999999999999}", "which is no regular expression"),
+        ("a{99999999999999999999}", "pattern is 'a{99999999999999999999}', which is no regular"),
         (None, "pattern is nothing (null), expected text"),
         (b"a", "pattern is a bytes, expected text"),
         (re.compile("a"), "pattern is a Pattern, expected text"),
@@ -95,13 +95,14 @@ def test_a_long_match_is_cut_in_the_rationale() -> None:
 def test_what_is_no_pattern_is_refused(pattern: object, problem: str) -> None:
     with pytest.raises(InvalidSpec) as error:
         goals.when(pattern)  # type: ignore[arg-type]
-    assert problem in str(error.value)
+    assert str(error.value).startswith(problem)
 
 
 @pytest.mark.parametrize("speaker", ["assistant", "", None, 3])
 def test_what_is_no_speaker_is_refused(speaker: object) -> None:
-    with pytest.raises(InvalidSpec, match=r"speaker is .*, expected 'user' or 'agent'"):
+    with pytest.raises(InvalidSpec) as error:
         goals.when("a", speaker=speaker)  # type: ignore[arg-type]
+    assert str(error.value) == f"speaker is {speaker!r}, expected 'user' or 'agent'"
 
 
 # all_of, any_of
@@ -137,8 +138,9 @@ def test_a_check_after_the_decision_is_not_asked() -> None:
 
 @pytest.mark.parametrize("join", [goals.all_of, goals.any_of])
 def test_no_check_and_what_is_none_are_refused(join) -> None:
-    with pytest.raises(InvalidSpec, match="has no goal check, expected at least one"):
+    with pytest.raises(InvalidSpec) as error:
         join()
+    assert str(error.value) == f"{join.__name__} has no goal check, expected at least one"
     with pytest.raises(InvalidSpec) as error:
         join(yes, "refunded", None)
     assert str(error.value).splitlines() == [

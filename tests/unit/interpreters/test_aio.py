@@ -123,6 +123,27 @@ def test_a_request_that_is_not_needed_any_more_is_cancelled_and_recorded_as_wast
     run(main)
 
 
+def test_it_does_not_end_before_what_it_cancelled_has_cleaned_up() -> None:
+    cleaned = []
+
+    async def slow(request):
+        if request.id.lane is Lane.GOAL_CHECK:
+            return "yes"
+        try:
+            await asyncio.sleep(0 if request.id.turn == 1 else 3600)
+        finally:
+            for _ in range(5 * (request.id.turn - 1)):
+                await asyncio.sleep(0)
+            cleaned.append(str(request.id))
+        return "Hello."
+
+    async def main():
+        await aconverse(OVERLAP, begun(OVERLAP), aperform(Ports(AGENT, slow)))
+        assert cleaned == ["1/user/0", "2/user/0"]
+
+    run(main)
+
+
 def test_a_request_that_is_still_out_is_not_asked_again() -> None:
     asked = []
 

@@ -7,10 +7,15 @@ import pytest
 from convsim_fp.interpreters.daemons import INSIDE, DaemonExecutor, in_daemon, left_behind
 
 
-def test_a_blocking_call_is_awaited_in_a_daemon() -> None:
-    thread = asyncio.run(in_daemon("convsim test", threading.current_thread))
-    assert thread.daemon
-    assert thread.name == "convsim test"
+def where():
+    thread = threading.current_thread()
+    return thread, thread.name, thread.daemon
+
+
+def test_a_blocking_call_is_awaited_in_a_daemon_that_has_its_name_while_it_is_inside() -> None:
+    thread, name, daemon = asyncio.run(in_daemon("convsim test", where))
+    assert (name, daemon) == ("convsim test", True)
+    assert thread.name == "convsim"
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
@@ -105,11 +110,10 @@ def test_to_thread_runs_in_daemons_named_after_the_request() -> None:
     async def main():
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         INSIDE.set("convsim refund/1 1/agent/0")
-        return await asyncio.to_thread(threading.current_thread)
+        return await asyncio.to_thread(where)
 
-    thread = asyncio.run(main())
-    assert thread.daemon
-    assert thread.name == "convsim refund/1 1/agent/0"
+    _, name, daemon = asyncio.run(main())
+    assert (name, daemon) == ("convsim refund/1 1/agent/0", True)
 
 
 def test_the_executor_carries_results_errors_and_context() -> None:

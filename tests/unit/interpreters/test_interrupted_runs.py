@@ -1,4 +1,4 @@
-"""What `converse_all` does when it is interrupted."""
+"""What `converse_all` and `converse` do when they are interrupted."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,14 @@ import threading
 import pytest
 
 from convsim_fp import goals
-from convsim_fp.core import Rules, Say, TestCase
+from convsim_fp.core import Rules, Say, TestCase, start
 from convsim_fp.interpreters import (
     Ports,
     RunCancelled,
     RunInterrupted,
+    converse,
     converse_all,
+    perform,
 )
 
 RULES = Rules(lambda view: Say("Hello."), goals.never, max_turns=1)
@@ -163,3 +165,24 @@ def test_what_an_agent_started_and_never_stops_is_told_and_left(caplog) -> None:
     assert reasons(converse_all([QUICK], RULES, Ports(agent))) == ["max_turns"]
     release.set()
     assert "something that an agent started does not stop" in caplog.text
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
+def test_an_agent_that_swallows_ctrl_c_is_the_last_that_is_asked() -> None:
+    calls, told = [], []
+
+    def agent(request):
+        calls.append(str(request.id))
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(30)
+        except BaseException:  # noqa: BLE001  as some agents do
+            return "Sorry."
+        return "Hi."
+
+    rules = Rules(lambda view: Say("Hello."), goals.never, max_turns=3)
+    with pytest.raises(RunInterrupted) as caught:
+        converse(rules, start(rules, QUICK), perform(Ports(agent)), sink=told.append)
+    assert calls == ["1/agent/0"]
+    assert reasons(caught.value.states) == ["cancelled"]
+    assert told[0].observed.observation.text == "Sorry."

@@ -16,7 +16,7 @@ from convsim_fp.core import (
 )
 from convsim_fp.interpreters import Ports, aperform, perform
 from convsim_fp.interpreters.daemons import in_daemon
-from convsim_fp.interpreters.perform import is_async
+from convsim_fp.interpreters.perform import aperform_made, is_async
 
 CASE = TestCase(goal="return the red shoes")
 SESSION = Session("refund/1")
@@ -105,7 +105,8 @@ def test_an_async_port_runs_in_the_loop_and_a_plain_one_in_a_daemon_of_its_own()
     places = []
 
     def agent(request):
-        places.append(threading.current_thread())
+        thread = threading.current_thread()
+        places.append((thread, thread.name, thread.daemon))
         return "Hi."
 
     async def both():
@@ -114,9 +115,8 @@ def test_an_async_port_runs_in_the_loop_and_a_plain_one_in_a_daemon_of_its_own()
 
     asyncio.run(both())
     in_loop, in_thread = places
-    assert in_loop is threading.current_thread()
-    assert in_thread.daemon
-    assert in_thread.name == "convsim refund/1 1/agent/0"
+    assert in_loop[0] is threading.current_thread()
+    assert in_thread[1:] == ("convsim refund/1 1/agent/0", True)
 
 
 def test_context_variables_are_seen_in_the_thread() -> None:
@@ -127,6 +127,23 @@ def test_context_variables_are_seen_in_the_thread() -> None:
         return await aperform(Ports(lambda r: user.get()))(CALL)
 
     assert asyncio.run(main()).observation.text == "ada"
+
+
+def test_ports_are_made_once_however_many_requests_come_first() -> None:
+    made = []
+
+    async def ports_of(session):
+        made.append(session)
+        await asyncio.sleep(0)
+        return Ports(later(lambda r: "Hi."))
+
+    async def main():
+        performed = aperform_made(ports_of)
+        return await asyncio.gather(performed(CALL), performed(CALL))
+
+    one, other = asyncio.run(main())
+    assert one == other
+    assert made == [SESSION]
 
 
 def test_one_performance_serves_many_requests_at_once() -> None:

@@ -66,6 +66,10 @@ def test_names_that_cases_share_are_refused_all_at_once() -> None:
     ]
 
 
+def test_a_case_by_itself_is_no_list_of_cases() -> None:
+    assert problems(TestCase(goal="a")) == ["cases is one TestCase, expected a list of them"]
+
+
 def test_what_is_no_case_is_refused_with_the_way_out() -> None:
     words = "expected a TestCase; read_cases makes them of plain records"
     assert problems([{"goal": "pay"}, TestCase(goal="go"), None]) == [

@@ -217,10 +217,11 @@ def test_ctrl_c_while_requests_overlap_names_the_threads_inside() -> None:
 
     threading.Thread(target=press, daemon=True).start()
     entries = []
+    alone = start(OVERLAP, CASE, new_session("blocked"))  # named like no other test's threads
     with pytest.raises(RunInterrupted, match="still inside the agent or a model: ") as caught:
-        converse(OVERLAP, begun(OVERLAP), perform(Ports(agent, blocking)), sink=entries.append)
+        converse(OVERLAP, alone, perform(Ports(agent, blocking)), sink=entries.append)
     release.set()
-    names = ("convsim shoes/1 1/goal_check/0", "convsim shoes/1 2/user/0")
+    names = ("convsim blocked/1 1/goal_check/0", "convsim blocked/1 2/user/0")
     assert tuple(sorted(caught.value.threads)) == names
     assert [entry.wasted for entry in entries[2:]] == [False, True, True]
     assert [type(entry.observed.observation) for entry in entries[2:]] == [

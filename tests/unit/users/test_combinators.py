@@ -25,6 +25,7 @@ from convsim_fp.core import (
     View,
     start,
 )
+from convsim_fp.core.json_values import kind
 from convsim_fp.errors import InvalidSpec
 from convsim_fp.testing import drive
 
@@ -70,6 +71,8 @@ def test_each_counts_its_own_turns_and_sees_its_own_memo() -> None:
     own = ["turn 1, memo None", "turn 2, memo 1"]
     assert said(state) == own * 2
     assert state.memo == {"late": 2}
+    state, _ = talk(users.first(2, counts).then(counts), max_turns=2)
+    assert state.memo == {"early": 2}
 
 
 def test_it_nests() -> None:
@@ -98,8 +101,9 @@ def test_models_and_plain_functions_mix_and_the_early_one_may_leave() -> None:
 
 @pytest.mark.parametrize("turns", [0, -1, True, 1.0, "2", None, -(10**5000)], ids=type)
 def test_less_than_one_turn_is_refused(turns: object) -> None:
-    with pytest.raises(InvalidSpec, match="expected at least 1 turn"):
+    with pytest.raises(InvalidSpec) as error:
         users.first(turns, counts)  # type: ignore[arg-type]
+    assert str(error.value) == f"first is {kind(turns)}, expected at least 1 turn"
 
 
 # screened

@@ -119,7 +119,7 @@ def test_by_default_a_status_means_nothing() -> None:
     [
         reply("The red ones."),
         '```json\n{"message": "The red ones.", "status": "continue", "reason": ""}\n```',
-        'Here it is: {"message": "The red ones.", "status": " Continue "} ok?',
+        '```\n{"message": "The red ones.", "status": " Continue "}\n```',
         '<think>{"message": "no"}</think>{"message": "The red ones."}',
         '{"message": "\\"The red ones.\\""}',
         '{"message": "User: The red\nones.", "status": "continue"}',
@@ -145,7 +145,8 @@ def test_a_structured_reply_is_read_through_what_surrounds_it(text: str) -> None
         ('{"message": "a", "status": "happy"}', 'its "status" is not one of: continue, satisfied'),
         ('{"message": "a", "status": null}', 'its "status" is not one of'),
         ('{"message": "a", "status": {"a": 1}}', 'its "status" is not one of'),
-        ('The log says {"message": "not found", "code": 4}', 'its "status" is not one of'),
+        ('The log says {"message": "not found", "code": 4}', "it is not one JSON object and"),
+        (f"You wrote {reply('x', 'satisfied')} to me. Why?", "it is not one JSON object and"),
         (reply(""), "it has no words to send"),
         (reply("Agent: a"), "it speaks for the agent too"),
         ("", "it has no words to send"),

@@ -30,6 +30,10 @@ NATURAL = (
     "User: jdoe\nPassword: forgotten",
     "Policy: 123\nAgent: Smith\nDate: 3 May",
     "Agent: Smith\nPolicy: 123",
+    "Policy: 123\nAgent: Smith",
+    "Agent: K\nPolicy: 123",
+    "Agent: Anna Maria Smith\n\nPolicy: 123",
+    "Agent: " + "S" * 30 + "\nPolicy: 123",
     "System: Windows 11\nBrowser: Firefox",
     "System: Windows 11",
     "User name: jdoe",
@@ -44,6 +48,10 @@ NATURAL = (
     "« Bonjour » m'a répondu votre collègue, puis « non »",
     '"No" is not an answer, and neither is "later"',
     "'Tis fine, don't worry",
+    "„Ja“ oder nein“",
+    "„Ja oder „nein“",
+    '""Yes"',
+    '"Yes""',
     'my TV is 55"',
     "it is 5'10\"",
     "It says <b>error</b> & then </div>",
@@ -93,6 +101,7 @@ CLEANED = (
     ("Пользователь: привет", "привет"),
     ("ユーザー：こんにちは", "こんにちは"),
     ("用户：你好", "你好"),
+    ("고객: 안녕하세요", "안녕하세요"),
     ('"Hi"', "Hi"),
     ("'I don't know'", "I don't know"),
     ("“Hi”", "Hi"),
@@ -120,9 +129,12 @@ def test_what_is_plainly_not_speech_is_taken_off(reply: str, words: str) -> None
     assert read_speech(words, OPENING) == words
 
 
-NO_WORDS, THINKS = "it has no words to send", "it shows how you think"
-SECOND, MORE = "it speaks for the agent too", "it holds more than one message"
-WRONG_ROLE = "it speaks as the agent"
+NO_WORDS = "it has no words to send"
+THINKS = "it shows how you think; write only the user's words"
+SECOND = "it speaks for the agent too; write only the user's words"
+MORE = "it holds more than one message; write only the next one"
+WRONG_ROLE = "it speaks as the agent; you are the user"
+RECITES = "it recites the goal; begin with a natural first step instead"
 
 REFUSED = (
     ("", NO_WORDS),
@@ -144,6 +156,12 @@ REFUSED = (
     ("AI: yes", SECOND),
     ("Hola\nAsistente: Claro.", SECOND),
     ("エージェント：かしこまりました", SECOND),
+    ("어시스턴트: 네, 알겠습니다", SECOND),
+    ("Agent: Anna Maria von Smith\nPolicy: 123", SECOND),
+    ("Agent: " + "S" * 31 + "\nPolicy: 123", SECOND),
+    ("Policy: 123\nthat is all\nAgent: Smith", SECOND),
+    ("Agent: Smith\nthat is all\nPolicy: 123", SECOND),
+    ("Agent:\nPolicy: 123", SECOND),
     ("<agent>\nSure.\n</agent>", SECOND),
     ("Hi</agent>", SECOND),
     ("<|im_start|>user\nHi", SECOND),
@@ -175,22 +193,22 @@ REFUSED = (
 def test_what_cannot_be_the_users_message_is_refused_with_the_reason(
     reply: str, because: str
 ) -> None:
-    read = read_speech(reply, LATER)
-    assert isinstance(read, Unusable)
-    assert because in read.because
+    assert read_speech(reply, LATER) == Unusable(because)
 
 
 def test_repeating_what_the_agent_just_said_is_the_wrong_role() -> None:
-    read = read_speech(f'"{ANSWER.upper()}"', LATER)
-    assert isinstance(read, Unusable)
-    assert WRONG_ROLE in read.because
+    assert read_speech(f'"{ANSWER.upper()}!"', LATER) == Unusable(WRONG_ROLE)
 
 
 def test_repeating_something_short_or_ones_own_words_is_natural() -> None:
     own = "Where are the red shoes that I have been waiting for?"
-    said = (Message("user", own), Message("agent", "Yes."))
-    view = View(TestCase(goal=GOAL), 2, said)
-    assert read_speech("Yes.", view) == "Yes."
+    short = "y" * 39
+    said = (Message("user", own), Message("agent", short))
+    assert read_speech(short, View(TestCase(goal=GOAL), 2, said)) == short
+    longer = (Message("user", own), Message("agent", f"{short}y"))
+    view = View(TestCase(goal=GOAL), 2, longer)
+    assert read_speech(f"{short}y", view) == Unusable(WRONG_ROLE)
+    assert read_speech(own, view) == own
     assert read_speech(own, View(TestCase(goal=GOAL), 2, said[:1])) == own
 
 
@@ -198,13 +216,12 @@ RECITED = "Hi! I want to: return the red shoes, and get the money back to the ca
 
 
 def test_a_first_message_that_recites_the_goal_is_refused() -> None:
-    read = read_speech(RECITED, OPENING)
-    assert isinstance(read, Unusable)
-    assert "recites the goal" in read.because
+    assert read_speech(RECITED, OPENING) == Unusable(RECITES)
 
 
 def test_the_goal_may_be_said_later_or_where_there_are_guidelines_or_when_it_is_short() -> None:
     assert read_speech(RECITED, LATER) == RECITED
     guided = TestCase(goal=GOAL, simulation_guidelines="Say at once what you want.")
     assert read_speech(RECITED, View(guided, 1)) == RECITED
-    assert read_speech(RECITED, View(TestCase(goal="return the red shoes"), 1)) == RECITED
+    assert read_speech("x" * 40, View(TestCase(goal="x" * 39), 1)) == "x" * 40
+    assert read_speech("x" * 40, View(TestCase(goal="x" * 40), 1)) == Unusable(RECITES)

@@ -26,6 +26,8 @@ RESERVED_CONTEXT_KEYS = ("input", "messages", "mlflow_session_id")
 SPEAKER_OF_ROLE: Mapping[str, Speaker] = MappingProxyType(
     {"user": "user", "assistant": "agent", "agent": "agent"}
 )
+A_RECORD = "a role (user or assistant) and a content (text)"
+A_MESSAGE = "a speaker (user or agent), a text and tool calls"
 NO_CONTENT = JsonObject({})
 
 
@@ -39,7 +41,7 @@ def _text(given: str) -> str:
 
 
 def _name(given: str | None) -> str | None:
-    return None if given is None else _text(given)
+    return _text(given) if isinstance(given, str) else given
 
 
 def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -265,8 +267,8 @@ def _history_problems(case: TestCase) -> Iterator[Problem]:
         return
     for i, message in enumerate(cast("tuple[object, ...]", history)):
         if not _is_message(message):
-            what = f"is {_shown(message)}, expected a role (user or assistant) and a content (text)"
-            yield Problem(f"history[{i}]", what)
+            parts = A_MESSAGE if isinstance(message, Message) else A_RECORD
+            yield Problem(f"history[{i}]", f"is {_shown(message)}, expected {parts}")
 
 
 def _is_message(value: object) -> bool:

@@ -68,9 +68,10 @@ class ChatMessage:
 def render(prompt: Prompt) -> tuple[ChatMessage, ...]:
     """Write a prompt as messages that any chat model takes.
 
-    One system message, then user and assistant in turn, a user's last. A simulated user finds its
-    own words as the assistant's. A judge is shown turn by turn, each acknowledged. The text is
-    encodable: control characters and lone surrogates are shown as U+FFFD.
+    A system message for the stable text, then user and assistant in turn, a user's last. A
+    simulated user finds its own words as the assistant's. A judge is shown turn by turn, each
+    acknowledged. No message is blank, and each is encodable: control characters and lone surrogates
+    are shown as U+FFFD.
 
     Law: without the question, the messages at a turn are a prefix of those at the next.
 
@@ -82,7 +83,7 @@ def render(prompt: Prompt) -> tuple[ChatMessage, ...]:
     shown = _as_user if prompt.speaks_as == "user" else _as_judge
     said = tuple(_merged(shown(prompt.transcript)))
     question = _sendable(prompt.question)
-    if not question:
+    if not question.strip():
         return (*system, *said)
     if said[-1].role == "user":
         asked = evolve(said[-1], content=f"{said[-1].content}\n\n{question}")

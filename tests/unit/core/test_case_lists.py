@@ -6,6 +6,7 @@ import pytest
 
 from convsim_fp import read_cases
 from convsim_fp.core import ParsedCases, TestCase, parse_cases
+from convsim_fp.core.json_values import A_COUNT
 from convsim_fp.errors import InvalidSpec
 
 FIELDS = (
@@ -30,8 +31,7 @@ def test_all_problems_of_a_list_are_said_at_once_by_index_id_and_field() -> None
     )
     assert [str(problem) for problem in parsed.problems] == [
         'cases[0] ("first"): goal is missing; write what the user wants to achieve',
-        'cases[0] ("first"): max_turns is a number (0), '
-        "expected a whole number from 1 to 1,000,000",
+        f'cases[0] ("first"): max_turns is a number (0), expected {A_COUNT}',
         "cases[2]: the case is text, expected an object with a goal",
         'cases[3] ("same"): context.input is a reserved key; rename it',
         'cases[3] ("same"): id is the id of cases[1] too; give each case its own',

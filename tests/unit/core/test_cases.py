@@ -6,7 +6,7 @@ import math
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from convsim_fp.core import JsonObject, Message, TestCase, parse_cases
+from convsim_fp.core import JsonObject, Message, TestCase, ToolCall, parse_cases
 from convsim_fp.errors import InvalidSpec
 
 
@@ -207,15 +207,12 @@ EXPECTED = "expected a role (user or assistant) and a content (text)"
             "{role: user, content: a, name: a num",
         ),
         ({"role": "user", "content": 1, 7: 1}, "a number (7): a number (1)}"),
-        ({"role": "x" * 50, "content": "a"}, "{role: " + "x" * 40 + "…, content: a}"),
+        ({"role": "x" * 50, "content": "y" * 40}, f"{{role: {'x' * 40}…, content: {'y' * 40}}}"),
         ({}, "{}"),
         ("Hi.", "text"),
         (None, "nothing (null)"),
-        (Message("assistant", "a"), "{speaker: assistant, text: a}"),  # type: ignore[arg-type]
-        (Message("user", 7), "{speaker: user, text: a number (7)}"),  # type: ignore[arg-type]
-        (Message(["user"], "a"), "{speaker: a list, text: a}"),  # type: ignore[arg-type]
     ],
-    ids=range(13),
+    ids=range(10),
 )
 def test_a_history_holds_messages(message: object, shown: str) -> None:
     (problem,) = problems(history=[{"role": "user", "content": "Hi."}, message])
@@ -223,6 +220,25 @@ def test_a_history_holds_messages(message: object, shown: str) -> None:
     assert shown in problem
     assert problem.endswith(EXPECTED)
     assert len(problem) < 400
+
+
+def test_a_history_may_call_the_agent_by_either_name() -> None:
+    named = [{"role": "assistant", "content": "Hi."}, {"role": "agent", "content": "Hi."}]
+    assert TestCase(goal="x", history=named).history == (Message("agent", "Hi."),) * 2
+
+
+def test_a_history_keeps_the_tool_calls_of_messages_and_refuses_what_are_none() -> None:
+    called = Message("agent", "Hi.", (ToolCall("find", {"id": 7}),))
+    assert TestCase(goal="x", history=[called]).history == (called,)
+    for odd, shown in (
+        (Message("assistant", "a"), "{speaker: assistant, text: a}"),  # type: ignore[arg-type]
+        (Message("user", 7), "{speaker: user, text: a number (7)}"),  # type: ignore[arg-type]
+        (Message(["user"], "a"), "{speaker: a list, text: a}"),  # type: ignore[arg-type]
+        (Message("agent", "a", ("b",)), "{speaker: agent, text: a}"),  # type: ignore[arg-type]
+        (Message("agent", "a", None), "{speaker: agent, text: a}"),  # type: ignore[arg-type]
+    ):
+        expected = "expected a speaker (user or agent), a text and tool calls"
+        assert problems(history=[odd]) == [f"history[0] is {shown}, {expected}"]
 
 
 def test_a_history_is_a_list() -> None:
@@ -257,6 +273,19 @@ def test_max_turns_is_a_whole_number_of_at_least_one(limit: object, name: str) -
     assert problems(max_turns=limit) == [
         f"max_turns is {name}, expected a whole number from 1 to 1,000,000"
     ]
+
+
+def test_one_turn_is_a_limit() -> None:
+    assert TestCase(goal="x", max_turns=1).max_turns == 1
+    assert TestCase(goal="x", max_turns=10**6).max_turns == 10**6
+    assert len(problems(max_turns=10**6 + 1)) == 1
+
+
+def test_a_problem_names_its_case_where_it_has_a_name() -> None:
+    for name, told in (("c1", 'case ("c1"): goal is empty'), (None, "goal is empty"), (7, "goal")):
+        with pytest.raises(InvalidSpec) as error:
+            TestCase(goal="", id=name)  # type: ignore[arg-type]
+        assert str(error.value).startswith(told)
 
 
 def test_all_problems_of_a_case_are_said_at_once() -> None:

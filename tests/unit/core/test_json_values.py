@@ -109,6 +109,9 @@ def test_what_is_not_json_is_named_with_its_path(value: object, problem: str) ->
 
 def test_a_hundred_levels_are_allowed() -> None:
     assert thaw(freeze(nested(100))) == nested(100)
+    with pytest.raises(NotJson) as error:
+        freeze(cycle())
+    assert str(error.value) == f"{('again.' * 10)}… is nested deeper than 100 levels"
 
 
 def test_the_top_may_have_to_be_an_object() -> None:
@@ -142,6 +145,7 @@ def test_objects_are_equal_and_hash_alike_in_any_order() -> None:
     assert hash(one) == hash(other)
     assert one != freeze_object({"a": 1})
     assert len({one, other}) == 1
+    assert len(one) == 2
 
 
 def test_what_is_thawed_is_the_receivers_own() -> None:
@@ -173,6 +177,7 @@ def test_json_text_survives_every_reader_or_reads_well() -> None:
         (-1.5, "a number (-1.5)"),
         (10**60, "a number (1000000000000000000000000000000000000000)"),
         (-(10**5000), "a number of more than 4096 bits"),
+        (2**4096 - 1, f"a number ({str(2**4096 - 1)[:40]})"),
         (Colour.RED, "a number (1)"),
         ("a", "text"),
         ({}, "an object"),
@@ -183,7 +188,7 @@ def test_json_text_survives_every_reader_or_reads_well() -> None:
         (Ellipsis, "an ellipsis"),
         (Whole(), "a Whole"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_a_value_is_named_as_its_reader_would(value: object, name: str) -> None:
     assert kind(value) == name

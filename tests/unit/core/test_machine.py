@@ -1,6 +1,7 @@
 """The machine's particulars: ids, listings, bounds and what it says to a wrong interpreter."""
 
 from collections.abc import Generator
+from inspect import signature
 
 import pytest
 
@@ -260,3 +261,31 @@ def test_trials_differ_in_seed_and_a_run_repeats() -> None:
 def test_a_conversation_under_way_has_no_stop_reason() -> None:
     state = start(Rules(asks(1, Say("And?")), goals.never), CASE).state
     assert (state.stop_reason, state.why, state.turns) == (None, "", 0)
+
+
+def test_a_stray_that_cannot_be_shown_is_refused_like_any_other() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError("no words")
+
+    rules = Rules(asks(1, Say("And?")), goals.never)
+    waiting = start(rules, CASE)
+    with pytest.raises(UnexpectedObservation, match="nobody waits for Broken; waited for"):
+        step(rules, waiting.state, Broken())  # type: ignore[arg-type]
+
+
+def test_a_function_that_makes_users_is_no_user() -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        Rules(users.prompted, goals.prompted)  # type: ignore[arg-type]
+    first, second = str(refused.value).splitlines()
+    assert first.startswith("rules: user is <function prompted")
+    assert second.startswith("rules: goal_check is <function prompted")
+    assert first.endswith(
+        "; call it where it is the function that makes one, as in users.prompted()"
+    )
+
+
+def test_a_behaviour_without_a_signature_is_taken_at_its_word() -> None:
+    with pytest.raises(ValueError, match="no signature found"):
+        signature(max)
+    assert Rules(max, goals.never).user is max  # type: ignore[arg-type]

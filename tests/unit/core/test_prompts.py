@@ -58,6 +58,8 @@ def test_without_a_question_only_what_is_stable_is_rendered() -> None:
 
 @pytest.mark.parametrize("blank", ["", "  \n"])
 def test_no_message_is_without_text(blank: str) -> None:
+    assert [m.role for m in render(Prompt("user", blank, (), "Well?"))] == ["user"]
+    assert render(Prompt("user", "Stable.", (USER,), blank))[-1] == ChatMessage("assistant", "Hi.")
     messages = rendered("user", Message("user", blank), Message("agent", blank))
     assert messages[2] == ("assistant", "(says nothing)")
     assert all(content.strip() for _, content in messages)

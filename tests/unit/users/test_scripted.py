@@ -140,3 +140,14 @@ def test_a_case_without_a_good_script_is_refused(script: object, problem: str) -
 def test_a_megabyte_of_braces_is_only_long() -> None:
     for part in ("{", "}", "{{", "{a", "{a.", "{}", "{{a}}", "{{a"):
         assert users.fill(part * (1_000_000 // len(part)), CASE)
+
+
+@pytest.mark.parametrize("place", ["0", "name", "contxt.order"])
+def test_a_place_that_no_case_has_is_refused_when_the_user_is_made(place: str) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        users.scripted(["Hello.", f"It is {{{place}}}."])
+    assert str(refused.value) == (
+        f"lines[1] has {{{place}}}; known are goal, persona, id, context, extra; "
+        "for the text, double the braces"
+    )
+    assert users.scripted([f"It is {{{{{place}}}}}."])

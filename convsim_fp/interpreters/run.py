@@ -62,8 +62,7 @@ class Run:
         )
 
     def give_up(self) -> None:
-        """What still goes on neither asks nor records anything more."""
-        self.todo.clear()
+        """What still goes on stops at its next answer, and tells nobody."""
         self.broken = self.broken or asyncio.CancelledError()
 
     async def _work_together(self, count: int) -> None:

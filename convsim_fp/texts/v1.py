@@ -41,17 +41,14 @@ language of the goal."""
 GUIDELINES_WIN = "Guidelines for this conversation. Where they differ from the above, they win:"
 
 STATUS_MEANS: tuple[tuple[Status, str], ...] = (
-    ("continue", "none of the others; your message is sent and you go on"),
+    ("continue", "none of the others; you go on"),
     ("satisfied", "the agent has done or answered all that you wanted, and you want nothing more"),
     ("gave_up", "this person would lose patience now and leave"),
     ("blocked", "the agent has made clear that it cannot or will not do what you want"),
 )
 
-STATUS_FORM = """\
-{"reason": "where you stand, in one sentence", "status": "one of those below", \
-"message": "the words that you send"}
-The status is one of:"""
-
+REASON = '"reason": "where you stand, in one sentence", "status": "one of those below"'
+MESSAGE = '"message": "the words that you send"'
 LAST_WORDS = 'With a status other than "continue" the message is your last words, or "" for none.'
 
 JUDGE_ROLE = """\
@@ -93,10 +90,12 @@ def user_question(view: View, statuses: tuple[Status, ...], because: str) -> str
         return _again(because, f"{ask} Give only the words that you send.")
     ask = f"{ask} Answer with one JSON object and nothing else:\n"
     if len(statuses) == 1:
-        only = f'{{"reason": "", "status": "{statuses[0]}", "message": "the words that you send"}}'
-        return _again(because, ask + only)
+        return _again(because, f'{ask}{{"reason": "", "status": "{statuses[0]}", {MESSAGE}}}')
     meanings = "\n".join(f'- "{name}": {means}' for name, means in STATUS_MEANS if name in statuses)
-    return _again(because, f"{ask}{STATUS_FORM}\n{meanings}\n{LAST_WORDS}")
+    form = f"{{{REASON}, {MESSAGE}}}\nThe status is one of:\n{meanings}\n{LAST_WORDS}"
+    if view.closing:
+        form = f'{{{REASON}, "message": ""}}\nThe status is one of:\n{meanings}'
+    return _again(because, ask + form)
 
 
 def judge(case: TestCase) -> str:
@@ -121,7 +120,7 @@ def objected(because: str, question: str) -> str:
 
 def _asked(view: View) -> str:
     if view.closing:
-        return "The conversation ends here, and nothing more is sent. Say where you stand."
+        return "The conversation is over, and nothing more is sent. Say where you stand."
     if not is_opening(view):
         return "Write your next message to the agent."
     step = "a natural first step, not the goal itself."

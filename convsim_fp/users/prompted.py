@@ -70,6 +70,8 @@ class _Prompted:
     satisfied_is_achieved: bool = False
 
     def __call__(self, view: View) -> Generator[Question, str, Move]:
+        if view.closing and not self.statuses:
+            return Say("")  # nothing that it could say would count
         system = self.wording.user(view.case, facts_of(view.case))
         # Nobody is satisfied or out of patience before the first word. The schema stays as it is
         # at every turn: providers keep it in their prompt caches, ahead of the messages.

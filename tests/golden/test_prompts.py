@@ -34,8 +34,9 @@ HEAD = """\
 
 A dozen conversations of our own (`conversations.py`). Of each: what the simulated user is asked for
 its first and its third message, what the judge is asked after the third turn, and how each is asked
-again when its reply could not be used. A message stands in a fence under its role; what a prompt
-has in common with the one above it is left out.
+again when its reply could not be used; of users that say how they stand also what they are asked
+when all is said. A message stands in a fence under its role; what a prompt has in common with the
+one above it is left out.
 
 `test_prompts.py` compares this file byte for byte. `UPDATE_GOLDEN=1 pytest tests/golden` writes it
 anew after a change of wording; read the difference. A released wording never changes.
@@ -46,6 +47,7 @@ SECTIONS = (
     ("User, first message", "1/user/0", None),
     ("User, third message", "3/user/0", "1/user/0"),
     ("User, third message, again", "3/user/1", "3/user/0"),
+    ("User, after the last turn", "4/user/0", "3/user/0"),
     ("Judge, after turn 3", "3/goal_check/0", None),
     ("Judge, after turn 3, again", "3/goal_check/1", "3/goal_check/0"),
 )
@@ -62,14 +64,25 @@ def answer(shown, request: Request) -> Observation:
 
 
 def prompts_of(shown) -> dict[str, tuple[ChatMessage, ...]]:
-    """The rendered prompts of a conversation, up to the judge's second of turn 3, by their ids."""
-    rules = Rules(CONVERSATIONS["USERS"][shown.user], goals.prompted(), max_turns=4)
+    """The rendered prompts of a conversation of three turns, by their ids.
+
+    Of one with a judge, up to its second question of turn 3; of one without, the user's last.
+    """
+    user = CONVERSATIONS["USERS"][shown.user]
+    judged = asked_in(shown, Rules(user, goals.prompted(), max_turns=3), last="3/goal_check/1")
+    alone = asked_in(shown, Rules(user, None, max_turns=3), last="4/user/0")
+    return alone | judged
+
+
+def asked_in(shown, rules: Rules, last: str) -> dict[str, tuple[ChatMessage, ...]]:
     waiting = start(rules, shown.case)
     found: dict[str, tuple[ChatMessage, ...]] = {}
-    while "3/goal_check/1" not in found:
+    while waiting.requests:
         (request,) = waiting.requests
         if isinstance(request, Generate):
             found[str(request.id)] = request.messages
+        if str(request.id) == last:
+            break
         waiting = step(rules, waiting.state, answer(shown, request))
     return found
 
@@ -79,8 +92,9 @@ def chapter(number: int, shown) -> Iterator[str]:
     yield f"The user is `{shown.user}`.\n"
     prompts = prompts_of(shown)
     for title, name, above in SECTIONS:
-        yield f"### {number}. {title}\n"
-        yield from section(prompts[name], prompts[above] if above else ())
+        if name in prompts:
+            yield f"### {number}. {title}\n"
+            yield from section(prompts[name], prompts[above] if above else ())
 
 
 def section(messages: tuple[ChatMessage, ...], above: tuple[ChatMessage, ...]) -> Iterator[str]:

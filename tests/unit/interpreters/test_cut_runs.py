@@ -228,15 +228,27 @@ def test_ports_that_are_still_being_made_do_not_hold_up_a_cancellation() -> None
 
 
 def test_ctrl_c_that_is_raised_inside_the_loop_leaves_through_it_once() -> None:
-    ended = []
+    ended, tidied = [], []
 
     async def pressed(request):
         if request.case is SLOW:
             raise KeyboardInterrupt
         return "Hi."
 
+    async def tidy():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            tidied.append("the program's own task")
+
+    async def main():
+        task = asyncio.create_task(tidy())
+        await aconverse_all(CASES, RULES, Ports(pressed), concurrency=1, finished=ended.append)
+        await task
+
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(
-            aconverse_all(CASES, RULES, Ports(pressed), concurrency=1, finished=ended.append)
-        )
+        asyncio.run(main())
     assert reasons(ended) == ["max_turns"]
+    assert tidied == ["the program's own task"]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from attrs import evolve
 
 from convsim_fp import goals, users
 from convsim_fp.core import (
@@ -197,6 +198,23 @@ def test_after_the_last_reply_only_its_leaving_counts(last: str, reason: StopRea
     assert isinstance(state.phase, Stopped)
     assert (state.phase.reason, state.phase.turns) == (reason, 1)
     assert len(state.transcript) == 2
+
+
+def test_the_last_question_says_that_nothing_more_is_sent_and_takes_any_words() -> None:
+    end = evolve(LATER, closing=True)
+    asked = decide(users.by_user(), end)
+    assert "nothing more is sent. Say where you stand." in asked.prompt.question
+    for gone in ("next message", "words that you send", "last words"):
+        assert gone not in asked.prompt.question
+    for words in ("", "And?", "Agent: Bye."):
+        assert decide(users.by_user(), end, reply(words)) == Say("")
+    assert decide(users.by_user(), end, reply("", "satisfied", "paid")) == Satisfied("paid")
+
+
+def test_a_user_without_a_word_of_its_own_is_not_asked_after_the_last_reply() -> None:
+    state, asked = talk(Rules(users.prompted(), None, max_turns=1), "Hi.")
+    assert state.phase == Stopped(StopReason.MAX_TURNS, 1, "the limit of 1 turn")
+    assert len(asked) == 1
 
 
 def test_by_user_gives_up_only_where_it_may() -> None:

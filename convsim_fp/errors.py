@@ -6,7 +6,8 @@ Drawn as a tree:
     ├─ InvalidSpec (ValueError)      a bad case or limit, at construction, all problems at once
     ├─ UnexpectedObservation         the interpreter answered what was not waited for
     ├─ PortError                     raised by adapters, sorted for retry
-    │  ├─ RateLimited  Unavailable  TimedOut                worth another attempt
+    │  ├─ RetryableError             worth another attempt
+    │  │  └─ RateLimited  Unavailable  TimedOut
     │  ├─ ContextTooLong  MalformedReply  Refused  Unauthorized
     │  └─ AgentError                 the agent under test failed
     └─ JournalError                  what was recorded cannot be read
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "RateLimited",
     "Refused",
+    "RetryableError",
     "TimedOut",
     "Unauthorized",
     "Unavailable",
@@ -39,22 +41,30 @@ class Problem:
     """One thing that is wrong with a specification, and where.
 
     `index` counts cases from 0, as `cases[index]` does; None where there is no list. `field` may be
-    a path such as ``history[2].role``.
+    a path such as ``history[2].role``. `file` is where it was read from, `line` counts from 1.
 
     >>> str(Problem(field="goal", what="is empty; write what the user wants", index=7, id="refund"))
     'cases[7] ("refund"): goal is empty; write what the user wants'
+    >>> str(Problem("goal", "is missing", index=0, file="cases.yaml", line=3))
+    'cases.yaml:3: cases[0]: goal is missing'
     """
 
     field: str
     what: str
     index: int | None = None
     id: str | None = None
+    file: str | None = None
+    line: int | None = None
 
     def __str__(self) -> str:
+        place = self.file or ""
+        if self.line is not None:
+            place = f"{place or 'line'}:{self.line}"
         name = "" if self.id is None else f' ("{self.id}")'
-        where = f"case{name}: " if name else ""
+        case = f"case{name}" if name else ""
         if self.index is not None:
-            where = f"cases[{self.index}]{name}: "
+            case = f"cases[{self.index}]{name}"
+        where = "".join(f"{part}: " for part in (place, case) if part)
         return f"{where}{self.field} {self.what}".strip()
 
 
@@ -81,22 +91,35 @@ class UnexpectedObservation(ConvsimError):
 
 
 class PortError(ConvsimError):
-    """What an adapter raises when a port could not answer; becomes a `Failed` observation."""
+    """What an adapter raises when a port could not answer; becomes a `Failed` observation.
 
+    `facts` is what it cost all the same: a `convsim_fp.interpreters.Facts`, where that is known.
+    """
 
-class RateLimited(PortError):
-    """The endpoint asks for fewer requests; `retry_after` in seconds where it said so."""
-
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
+    def __init__(self, message: str = "", *, facts: object = None) -> None:
+        self.facts = facts
         super().__init__(message)
 
 
-class Unavailable(PortError):
-    """The endpoint could not be reached or answered with a server error."""
+class RetryableError(PortError):
+    """Worth another attempt; `retry_after` in seconds where the endpoint said so."""
+
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, facts: object = None
+    ) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, facts=facts)
 
 
-class TimedOut(PortError):
+class RateLimited(RetryableError):
+    """The endpoint asks for fewer requests."""
+
+
+class Unavailable(RetryableError):
+    """The endpoint could not be reached, or answered with a server error or a conflict."""
+
+
+class TimedOut(RetryableError):
     """No answer came within the time allowed."""
 
 

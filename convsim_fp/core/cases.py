@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, cast
@@ -142,11 +142,11 @@ class ParsedCases:
         return self.cases
 
 
-def parse_cases(records: Iterable[object]) -> ParsedCases:
+def parse_cases(records: Iterable[object], *, extras: Collection[str] = ()) -> ParsedCases:
     """Read test cases from plain dicts, collecting every problem by index, id and field.
 
-    Absent and None are the same. Cases that have an id must not share it. Never raises for what it
-    is given.
+    Absent and None are the same. Cases that have an id must not share it. `extras` are the names
+    that may stand beside the fields and belong into `extra`. Never raises for what it is given.
 
     >>> str(parse_cases([{"goal": "pay"}, {"gaol": "pay"}]).problems[0])
     'cases[1]: goal is missing; write what the user wants to achieve'
@@ -154,7 +154,7 @@ def parse_cases(records: Iterable[object]) -> ParsedCases:
     if not _is_list(records):
         what = f"is {kind(records)}, expected a list of objects"
         return ParsedCases(cases=(), problems=(Problem("the list of cases", what),), warnings=())
-    readings = tuple(_read(index, record) for index, record in enumerate(records))
+    readings = tuple(_read(index, record, extras) for index, record in enumerate(records))
     problems = (*(p for r in readings for p in r.problems), *_shared_ids(readings))
     return ParsedCases(
         cases=tuple(r.case for r in readings if r.case is not None),
@@ -183,7 +183,7 @@ class _Reading:
 FIELDS = tuple(attribute.name for attribute in fields(TestCase))
 
 
-def _read(index: int, record: object) -> _Reading:
+def _read(index: int, record: object, extras: Collection[str]) -> _Reading:
     if isinstance(record, TestCase):
         return _Reading(index, record.id, record)
     if not isinstance(record, Mapping):
@@ -192,21 +192,37 @@ def _read(index: int, record: object) -> _Reading:
     item = cast("Mapping[object, object]", record)
     found = item.get("id")
     name = found if isinstance(found, str) else None
-    warnings = tuple(_unknown(key, index, name) for key in item if key not in FIELDS)
+    known = (*FIELDS, *(key for key in extras if key not in FIELDS))
+    warnings = tuple(_unknown(key, index, name, known) for key in item if key not in known)
     given = {key: item[key] for key in FIELDS if item.get(key) is not None}
+    beside = {key: item[key] for key in known[len(FIELDS) :] if item.get(key) is not None}
+    problems = tuple(_twice(beside, given.get("extra"), index, name))
     try:
-        case = TestCase(**cast("dict[str, Any]", {"goal": None, **given}))
+        case = TestCase(**cast("dict[str, Any]", {"goal": None, **_with_extra(given, beside)}))
     except InvalidSpec as error:
-        problems = tuple(evolve(problem, index=index, id=name) for problem in error.problems)
-        return _Reading(index, name, problems=problems, warnings=warnings)
-    return _Reading(index, name, case, warnings=warnings)
+        found = tuple(evolve(problem, index=index, id=name) for problem in error.problems)
+        return _Reading(index, name, problems=(*found, *problems), warnings=warnings)
+    return _Reading(index, name, None if problems else case, problems, warnings)
 
 
-def _unknown(key: object, index: int, name: str | None) -> Problem:
+def _with_extra(given: Mapping[str, object], beside: Mapping[str, object]) -> Mapping[str, object]:
+    extra = given.get("extra")
+    if not beside or not isinstance(extra, Mapping | None):
+        return given
+    return {**given, "extra": {**cast("Mapping[str, object]", extra or {}), **beside}}
+
+
+def _twice(beside: Iterable[str], extra: object, index: int, name: str | None) -> Iterator[Problem]:
+    for key in beside:
+        if isinstance(extra, Mapping) and key in extra:
+            yield Problem(key, f"is given beside extra.{key}; keep one of them", index, name)
+
+
+def _unknown(key: object, index: int, name: str | None, known: tuple[str, ...]) -> Problem:
     if not isinstance(key, str):
         return Problem("a field", f"has a name that is {kind(key)}; it is ignored", index, name)
-    close = get_close_matches(key.lower(), FIELDS, n=1)
-    meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
+    close = get_close_matches(key.lower(), known, n=1)
+    meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     what = f"is not a field of a test case and is ignored; {meant}"
     return Problem(_short(key), what, index, name)
 

@@ -49,15 +49,19 @@ __all__ = [
 class Facts:
     """What a request cost; the machine never reads it. None is unknown, not nothing.
 
-    Tokens, US dollars and seconds; `attempts` counts the requests made, the last one included.
+    Tokens and US dollars, of all attempts together; `start` in seconds since 1970 and `seconds`
+    cover them all too, waiting included. `attempts` counts the requests made, `errors` says of each
+    that failed why.
     """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     cost: float | None = None
+    start: float | None = None
     seconds: float | None = None
     attempts: int = 1
+    errors: tuple[str, ...] = ()
 
 
 NO_FACTS = Facts()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from convsim_fp.errors import ConvsimError, InvalidSpec, PortError, UnexpectedObservation
     from convsim_fp.interpreters import (
         AgentReply,
+        Budget,
         Ports,
         Reply,
         RunInterrupted,
@@ -57,6 +58,7 @@ __all__ = [
     "AgentReplied",
     "AgentReply",
     "Ask",
+    "Budget",
     "CallAgent",
     "CallUser",
     "ConvsimError",

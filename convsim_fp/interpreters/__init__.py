@@ -2,6 +2,7 @@
 
 from convsim_fp.interpreters.aio import aconverse
 from convsim_fp.interpreters.batch import aconverse_all, converse_all
+from convsim_fp.interpreters.budget import Budget, Spent
 from convsim_fp.interpreters.cases import UnknownFieldWarning, read_cases
 from convsim_fp.interpreters.interruption import (
     ConversationCancelled,
@@ -17,6 +18,7 @@ from convsim_fp.interpreters.ports import (
     Facts,
     Model,
     Observed,
+    OpenedPorts,
     Ports,
     PortsOf,
     Reply,
@@ -26,18 +28,22 @@ from convsim_fp.interpreters.ports import (
 )
 from convsim_fp.interpreters.run import Finished
 from convsim_fp.interpreters.threads import converse
+from convsim_fp.interpreters.timing import Clock, aclocked, clocked
 from convsim_fp.interpreters.tracing import atraced, traced
 
 __all__ = [
     "APerform",
     "Agent",
     "AgentReply",
+    "Budget",
+    "Clock",
     "ConversationCancelled",
     "Entry",
     "Facts",
     "Finished",
     "Model",
     "Observed",
+    "OpenedPorts",
     "Perform",
     "Ports",
     "PortsOf",
@@ -46,13 +52,16 @@ __all__ = [
     "RunCancelled",
     "RunInterrupted",
     "Sink",
+    "Spent",
     "Tracer",
     "UnknownFieldWarning",
     "UserPort",
+    "aclocked",
     "aconverse",
     "aconverse_all",
     "aperform",
     "atraced",
+    "clocked",
     "converse",
     "converse_all",
     "perform",

@@ -13,7 +13,15 @@ from convsim_fp.core.behaviours import failure_of
 from convsim_fp.core.observations import AgentReplied, Failed, Generated
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Lane, Request
 from convsim_fp.errors import MalformedReply, PortError
-from convsim_fp.interpreters.ports import AgentReply, Observed, Ports, Reply, UserReply
+from convsim_fp.interpreters.ports import (
+    NO_FACTS,
+    AgentReply,
+    Facts,
+    Observed,
+    Ports,
+    Reply,
+    UserReply,
+)
 
 __all__ = ["TROUBLE", "MissingPort", "close", "failed", "observed", "port_for"]
 
@@ -82,7 +90,11 @@ def failed(request: Request, error: BaseException, context: str = "") -> Observe
     if isinstance(error.__cause__, StopIteration):
         error = error.__cause__  # Python lets none out of a coroutine as it is
     failure = failure_of(error, "agent_error" if isinstance(request, CallAgent) else "port_error")
-    return Observed(Failed(request.id, evolve(failure, detail=context + failure.detail)))
+    known = error.facts if isinstance(error, PortError) else None
+    return Observed(
+        Failed(request.id, evolve(failure, detail=context + failure.detail)),
+        known if isinstance(known, Facts) else NO_FACTS,
+    )
 
 
 def close(answer: object) -> None:

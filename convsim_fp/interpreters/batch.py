@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.state import Rules, State
 from convsim_fp.errors import InvalidSpec, Problem
+from convsim_fp.interpreters.budget import Budget
 from convsim_fp.interpreters.own_loop import in_own_loop
 from convsim_fp.interpreters.perform import is_async
 from convsim_fp.interpreters.plan import RulesOf, plan
-from convsim_fp.interpreters.ports import Ports, PortsOf, Sink, Tracer, no_sink
-from convsim_fp.interpreters.run import Finished, Run
+from convsim_fp.interpreters.ports import OpenedPorts, Ports, PortsOf, Sink, Tracer, no_sink
+from convsim_fp.interpreters.run import NO_LIMITS, Finished, Run
 
 __all__ = ["aconverse_all", "converse_all"]
 
@@ -21,7 +23,7 @@ CONCURRENCY = 100
 async def aconverse_all(
     cases: Iterable[TestCase],
     rules: Rules | RulesOf,
-    ports: Ports | PortsOf,
+    ports: Ports | PortsOf | OpenedPorts,
     *,
     trials: int = 1,
     seed: int = 0,
@@ -29,25 +31,28 @@ async def aconverse_all(
     sink: Sink = no_sink,
     tracer: Tracer | None = None,
     finished: Finished | None = None,
+    budget: Budget = NO_LIMITS,
 ) -> tuple[State, ...]:
     """Run every case `trials` times, at most `concurrency` sessions at once; states in order.
 
-    `rules` and `ports` serve all sessions, or are functions of the case and of the session.
+    `rules` and `ports` serve all sessions, or are functions of the case and of the session; an
+    async context manager that gives the ports is open as long as the run goes on, in its loop.
     `finished` is called once with each session that came to its end, as it does. A session that
     fails does not touch the others; what the sink or `finished` raises stops them all, and is
-    raised. Raises `InvalidSpec` before the first call.
+    raised. When the `budget` is used up, nothing new is asked, and the sessions that go on stop as
+    *budget*. Raises `InvalidSpec` before the first call.
 
     When its task is cancelled, the states are with the cause: ``RunCancelled.behind(error)``.
     Signals are the business of whoever runs the loop; `asyncio.run` makes Ctrl-C a cancellation.
     """
-    run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
+    run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished, budget)
     return await run.go()
 
 
 def converse_all(
     cases: Iterable[TestCase],
     rules: Rules | RulesOf,
-    ports: Ports | PortsOf,
+    ports: Ports | PortsOf | OpenedPorts,
     *,
     trials: int = 1,
     seed: int = 0,
@@ -55,6 +60,7 @@ def converse_all(
     sink: Sink = no_sink,
     tracer: Tracer | None = None,
     finished: Finished | None = None,
+    budget: Budget = NO_LIMITS,
 ) -> tuple[State, ...]:
     """`aconverse_all` for synchronous code, also where a loop already runs (a notebook).
 
@@ -68,32 +74,37 @@ def converse_all(
     >>> [(state.session.id, state.phase.reason.value) for state in states]
     [('case-0/1', 'user_left')]
     """
-    run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
+    run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished, budget)
     return in_own_loop(run)
 
 
 def _prepared(
     cases: Iterable[TestCase],
     rules: Rules | RulesOf,
-    ports: Ports | PortsOf,
+    ports: Ports | PortsOf | OpenedPorts,
     trials: int,
     seed: int,
     concurrency: int,
     sink: Sink,
     tracer: Tracer | None,
     finished: Finished | None,
+    budget: Budget,
 ) -> Run:
     functions = {"sink": sink, "tracer": tracer, "finished": finished}
     problems = (
         *_count_problems(trials=trials, concurrency=concurrency),
         *(() if isinstance(rules, Rules) else _function_problems(rules=rules)),
-        *(() if isinstance(ports, Ports) else _function_problems(ports=ports)),
+        *(() if _gives_ports(ports) else _function_problems(ports=ports)),
         *_function_problems(**{n: given for n, given in functions.items() if given is not None}),
     )
     if problems:
         raise InvalidSpec(problems)
     planned = plan(cases, rules, trials=trials, seed=seed)
-    return Run(planned, ports, concurrency, sink, tracer, finished)
+    return Run(planned, ports, concurrency, sink, tracer, finished, budget)
+
+
+def _gives_ports(ports: object) -> bool:
+    return isinstance(ports, Ports | AbstractAsyncContextManager)
 
 
 def _count_problems(**counts: object) -> Iterator[Problem]:

@@ -14,7 +14,15 @@ __all__ = ["forget", "interrupt", "take"]
 
 
 def take(rules: Rules, step: Step, request: Request, observed: Observed, sink: Sink) -> Step:
-    """Record an answer, then step; one that nobody waits for any more is recorded as wasted."""
+    """Record an answer, then step; one that nobody waits for any more is recorded as wasted.
+
+    An `Interrupted` in place of an answer (what was performed says that the run must stop) stops
+    the conversation; with no attempt among its facts the request was never sent.
+    """
+    if isinstance(observed.observation, Interrupted):
+        if observed.facts.attempts:
+            forget(step, (request,), sink)
+        return interrupt(rules, step, observed.observation, sink)
     wasted = all(request.id != listed.id for listed in step.requests)
     sink(Entry(step.state.session, request, observed, wasted))
     return step if wasted else next_step(rules, step.state, observed.observation)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable, iscoroutinefunction
 from typing import TypeAlias, TypeVar
 
-from convsim_fp.core.requests import Request
-from convsim_fp.errors import InvalidSpec, Problem
+from convsim_fp.core.requests import CallAgent, Request
+from convsim_fp.errors import InvalidSpec, Problem, TimedOut
 from convsim_fp.interpreters.answers import TROUBLE, close, failed, observed, port_for
 from convsim_fp.interpreters.daemons import INSIDE, THREAD_PREFIX, in_daemon
 from convsim_fp.interpreters.ports import Observed, Ports, PortsOf
@@ -123,7 +123,18 @@ async def _settled(
 
 
 async def _asked(ports: Ports, request: Request) -> Observed:
-    return observed(request, await _called(port_for(ports, request), request, request))
+    port = port_for(ports, request)
+    if ports.agent_timeout is None or not isinstance(request, CallAgent):
+        return observed(request, await _called(port, request, request))
+    bound = asyncio.timeout(ports.agent_timeout)
+    try:
+        async with bound:
+            answer = await _called(port, request, request)
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        raise TimedOut(f"the agent gave no reply in {ports.agent_timeout:g} s") from error
+    return observed(request, answer)
 
 
 async def _made(ports_of: PortsOf, request: Request) -> Ports:

@@ -15,7 +15,7 @@ it is raised, and stops the run.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -34,6 +34,7 @@ __all__ = [
     "Facts",
     "Model",
     "Observed",
+    "OpenedPorts",
     "Ports",
     "PortsOf",
     "Reply",
@@ -124,13 +125,15 @@ def no_sink(entry: Entry) -> None:
 class Ports:
     """What one conversation talks to. `goal_model` is the `user_model` unless it is given.
 
-    Raises `InvalidSpec` for what cannot be called.
+    `agent_timeout` is how many seconds a call of the agent may take in the asyncio interpreter; it
+    has failed as timed out then. Raises `InvalidSpec` for what cannot be called.
     """
 
     agent: Agent
     user_model: Model | None = None
     goal_model: Model | None = None
     user: UserPort | None = None
+    agent_timeout: float | None = None
 
     def __attrs_post_init__(self) -> None:
         optional = (self.user_model, self.goal_model, self.user)
@@ -146,3 +149,4 @@ class Ports:
 
 
 PortsOf: TypeAlias = Callable[[Session], Ports | Awaitable[Ports]]
+OpenedPorts: TypeAlias = AbstractAsyncContextManager[Ports | PortsOf]

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from functools import partial
 
 import pytest
+from attrs import evolve
 
 from convsim_fp import goals, users
 from convsim_fp.core import Lane, Rules, Say, StopReason, TestCase
@@ -164,7 +165,9 @@ def test_facts_go_to_the_entries(run_all) -> None:
     rules = Rules(users.prompted(), None, max_turns=1)
     run_all(CASES, rules, Ports(agent, lambda r: Reply("Hello.", facts)), sink=entries.append)
     models = [entry for entry in entries if entry.request.id.lane is Lane.USER]
-    assert {entry.observed.facts for entry in models} == {facts}
+    assert {evolve(entry.observed.facts, start=None, seconds=None) for entry in models} == {facts}
+    assert all(entry.observed.facts.seconds >= 0 for entry in entries)
+    assert all(entry.observed.facts.start > 1.7e9 for entry in entries)  # since 1970
 
 
 def test_context_variables_of_the_caller_are_seen_everywhere(run_all) -> None:

@@ -71,6 +71,7 @@ def ports_per_session(
     user_model: Model | None = None,
     goal_model: Model | None = None,
     user: UserPort | None = None,
+    agent_timeout: float | None = None,
 ) -> PortsOf:
     """Give each session an agent of its own, because agents that remember must not be shared.
 
@@ -78,7 +79,7 @@ def ports_per_session(
     `session_id` where it has a parameter so named. The agent goes when its session goes; a session
     that is resumed elsewhere gets a new one. What the factory raises, and what `as_agent` refuses
     of what it made, ends that session alone, as *agent failed*. Raises `InvalidSpec` for a factory
-    that needs anything else, and for a port that cannot be called.
+    that needs anything else, and for a port that cannot be called. `agent_timeout` as in `Ports`.
 
     >>> from convsim_fp import Rules, TestCase, converse_all, goals, users
     >>> rules = Rules(users.scripted(["Who are you?"]), goals.never)
@@ -89,7 +90,9 @@ def ports_per_session(
     """
     takes_session_id = reads_session_id(factory)
     no_agent = _failing(AgentError("no session has begun"))
-    others = Ports(no_agent, user_model, goal_model, user)  # checked before the first call
+    others = Ports(
+        no_agent, user_model, goal_model, user, agent_timeout
+    )  # checked before the first call
 
     def ports_of(session: Session) -> Ports | Awaitable[Ports]:
         try:

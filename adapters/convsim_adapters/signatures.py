@@ -10,7 +10,7 @@ from typing import NoReturn, TypeGuard, cast
 
 from attrs import frozen
 
-from convsim_fp.core import CallAgent, Transcript, thaw
+from convsim_fp.core import CallAgent, Lane, RequestId, Session, TestCase, Transcript, thaw
 from convsim_fp.errors import AgentError, InvalidSpec, Problem
 
 __all__ = [
@@ -46,6 +46,14 @@ class AgentSignature:
         if self.messages is None:
             return target(messages, **named)
         return target(**{self.messages: messages}, **named)
+
+    def context_trouble(self, case: TestCase) -> str:
+        """Why the context of a case does not fit this agent's parameters; "" where it fits."""
+        try:
+            self._named(CallAgent(RequestId(1, Lane.AGENT), Session(), case, ()))
+        except AgentError as error:
+            return str(error)
+        return ""
 
     def _named(self, request: CallAgent) -> dict[str, object]:
         context = cast("dict[str, object]", thaw(request.case.context))

@@ -25,6 +25,7 @@ from convsim_fp.interpreters.ports import (
     Sink,
     Tracer,
     UserPort,
+    no_sink,
 )
 from convsim_fp.interpreters.run import Finished
 from convsim_fp.interpreters.threads import converse
@@ -64,6 +65,7 @@ __all__ = [
     "clocked",
     "converse",
     "converse_all",
+    "no_sink",
     "perform",
     "read_cases",
     "traced",

@@ -1,0 +1,5 @@
+"""``python -m convsim_adapters.cli`` is the command, too."""
+
+from convsim_adapters.cli import main
+
+main()

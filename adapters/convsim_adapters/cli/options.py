@@ -1,0 +1,156 @@
+"""The options of the command, each once, for all of its subcommands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import click
+
+__all__ = ["PARAMETER", "cases_argument", "play_options", "read_options"]
+
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+FORMATS = ("auto", "yaml", "json", "jsonl", "csv", "tau2")
+
+
+class Parameter(click.ParamType[tuple[str, object]]):
+    """``K=V``: V is JSON where it can be read as such, else text."""
+
+    name = "K=V"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, object]:
+        """Split it; a usage error where there is no name."""
+        if not isinstance(value, str):
+            return cast("tuple[str, object]", value)
+        key, equals, given = value.partition("=")
+        if not equals or not key.strip():
+            self.fail(f"{value!r} has no name and value; write NAME=VALUE", param, ctx)
+        try:
+            return key.strip(), json.loads(given)
+        except ValueError:
+            return key.strip(), given
+
+
+class Parameters(click.Option):
+    """A repeatable ``K=V`` that gives a dict; a name that is given twice is a usage error."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> dict[str, object]:
+        """Join the pairs."""
+        pairs = super().type_cast_value(ctx, value) or ()
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise click.BadParameter(f"{twice!r} is given twice", ctx=ctx, param=self)
+        return dict(pairs)
+
+
+PARAMETER = Parameter()
+
+cases_argument = click.argument(
+    "cases",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+
+
+def _option(*names: str, **told: Any) -> Decorator:
+    return click.option(*names, show_default=True, **told)
+
+
+def _params(name: str, of: str) -> Decorator:
+    return click.option(name, cls=Parameters, type=PARAMETER, multiple=True, metavar="K=V", help=of)
+
+
+def _number(name: str, *, least: int, **told: Any) -> Decorator:
+    return _option(name, type=click.IntRange(min=least), metavar="N", **told)
+
+
+ABOVE_0 = click.FloatRange(min=0, min_open=True)
+
+READING = (
+    _option(
+        "--format",
+        "file_format",
+        type=click.Choice(FORMATS),
+        default="auto",
+        help="Of the case files; auto goes by their names.",
+    ),
+    click.option(
+        "--select",
+        multiple=True,
+        metavar="ID|tag:T",
+        help="Only cases of this id or tag. Repeatable.",
+    ),
+)
+
+PLAYING = (
+    click.option(
+        "--user",
+        metavar="[model|by-user|scripted|agenda|TARGET]",
+        help="Who plays the user. Default: the agenda or script that a case carries, else a model.",
+    ),
+    click.option(
+        "--user-model",
+        metavar="M",
+        help="PROVIDER/MODEL for litellm, or the TARGET of a model port.",
+    ),
+    _params("--user-param", "A parameter for the user's model, such as temperature=1. Repeatable."),
+    click.option("--user-leaves", is_flag=True, help="A model's user may leave by itself."),
+    click.option(
+        "--goal-check",
+        metavar="[model|when|never|TARGET]",
+        help="What checks the goal. Default: the pattern that a case carries, else a model.",
+    ),
+    click.option("--goal-model", metavar="M", help="The judge. Default: the user's model."),
+    _params("--goal-param", "A parameter for the judge, such as temperature=0. Repeatable."),
+    _option(
+        "--on-goal-check-failure",
+        type=click.Choice(("stop", "continue")),
+        default="stop",
+        help="Whether a judge that fails ends its session, or counts as not achieved.",
+    ),
+    _params("--agent-param", "A field for the agent behind a URL, such as model=NAME. Repeatable."),
+    _number("--max-turns", least=1, default=10, help="Turns of a session."),
+    _number("--max-asks", least=1, default=3, help="Questions to a model for one decision."),
+    _number("--trials", least=1, default=1, help="Sessions for each case."),
+    _number("--concurrency", least=1, default=50, help="Sessions at once."),
+    click.option(
+        "--overlap/--no-overlap",
+        default=None,
+        help="Ask for the next user message while the judge is out. Default: if both are models.",
+    ),
+    _option(
+        "--seed", type=int, default=0, metavar="N", help="From which each session derives its own."
+    ),
+    _number("--retries", least=0, default=4, help="More attempts of a model's call."),
+    _option(
+        "--timeout",
+        type=ABOVE_0,
+        default=120.0,
+        metavar="S",
+        help="Seconds for one attempt of a model's call, and for one call of the agent.",
+    ),
+    click.option("--max-cost", type=ABOVE_0, metavar="USD", help="US dollars that a run may cost."),
+    click.option(
+        "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that a run may use."
+    ),
+    click.option("--max-seconds", type=ABOVE_0, metavar="S", help="Seconds that a run may take."),
+)
+
+
+def _all(options: tuple[Decorator, ...]) -> Decorator:
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        return reduce(lambda made, option: option(made), reversed(options), command)
+
+    return decorated
+
+
+read_options = _all(READING)
+play_options = _all(PLAYING)

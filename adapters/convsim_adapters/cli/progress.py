@@ -1,0 +1,109 @@
+"""Progress on standard error: one line that moves on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Protocol
+
+from attrs import Factory, define
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from convsim_adapters.cli.figures import cost, count, tokens
+from convsim_adapters.results import SessionResult, Usage
+from convsim_fp.core import CallAgent
+from convsim_fp.interpreters import Entry
+
+__all__ = ["Progress", "Quiet", "Watch", "watching"]
+
+BAR = 24  # columns
+
+
+class Watch(Protocol):
+    """Is told of every entry and every session that ends."""
+
+    def entry(self, entry: Entry) -> None:
+        """Take in an entry."""
+        ...
+
+    def finished(self, result: SessionResult) -> None:
+        """Take in a session that came to its end."""
+        ...
+
+
+@define
+class Quiet:
+    """Shows nothing."""
+
+    def entry(self, entry: Entry) -> None:
+        """Pass over an entry."""
+
+    def finished(self, result: SessionResult) -> None:
+        """Pass over a session."""
+
+
+@define
+class Progress:
+    """How far a run is. It changes in the thread of the run and is read in that of the terminal."""
+
+    total: int
+    done: int = 0
+    achieved: int = 0
+    failed: int = 0
+    turns: int = 0
+    usage: Usage = Factory(Usage)
+    under_way: set[str] = Factory(set[str])
+    lines: Console | None = None
+    told: int = 0
+
+    def entry(self, entry: Entry) -> None:
+        """Count what an entry tells."""
+        self.under_way.add(entry.session.id)
+        self.usage = self.usage.after(entry)
+        self.turns += isinstance(entry.request, CallAgent) and not entry.wasted
+
+    def finished(self, result: SessionResult) -> None:
+        """Count a session that ended; without a terminal, a line for every tenth of them."""
+        self.done += 1
+        self.achieved += result.achieved
+        self.failed += result.failed
+        self.under_way.discard(result.id)
+        tenth = self.done * 10 // self.total
+        if self.lines is not None and tenth > self.told:
+            self.told = tenth
+            self.lines.print(Text(self.words()), soft_wrap=True)
+
+    def words(self) -> str:
+        """The state of the run in one line."""
+        parts = [
+            f"{self.done}/{count(self.total, 'session')}",
+            f"{len(self.under_way)} running",
+            count(self.turns, "turn"),
+        ]
+        if self.usage.tokens is not None or self.usage.unpriced:
+            parts += [tokens(self.usage.tokens), cost(self.usage)]
+        parts.append(f"{self.achieved} achieved")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return " · ".join(parts)
+
+    def __rich__(self) -> Table:
+        """The line with a bar."""
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(ProgressBar(self.total, self.done, width=BAR), Text(self.words()))
+        return grid
+
+
+@contextmanager
+def watching(console: Console, sessions: int) -> Generator[Watch]:
+    """Show the progress of a run on a console as long as the block goes on."""
+    if not console.is_terminal:
+        yield Progress(sessions, lines=console)
+        return
+    progress = Progress(sessions)
+    with Live(progress, console=console, refresh_per_second=8, transient=True):
+        yield progress

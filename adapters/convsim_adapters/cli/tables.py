@@ -1,0 +1,147 @@
+"""What a run came to, and what one would do, as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from convsim_adapters.cli.figures import cost, count, share, tokens
+from convsim_adapters.cli.plain import one_line, printable
+from convsim_adapters.plans import Plan
+from convsim_adapters.public import public_url
+from convsim_adapters.results import Run, SessionResult
+from convsim_fp.core import StopReason, ToolCall, thaw
+from convsim_fp.core.json_values import readable
+
+__all__ = ["plan_summary", "plan_table", "run_summary", "run_table", "transcript", "urgency"]
+
+STYLES = {
+    StopReason.GOAL_ACHIEVED: "green",
+    StopReason.BUDGET: "magenta",
+    StopReason.CANCELLED: "magenta",
+    StopReason.DEADLINE: "magenta",
+}
+FAILED, MISSED = "bold red", "yellow"
+
+
+def run_table(run: Run) -> Table:
+    """A row for each session: what failed first, then what missed its goal, then the rest."""
+    table = _table("case", "stop reason", "turns", "seconds", "cost", "why")
+    for column in table.columns[2:5]:
+        column.justify = "right"
+    for one in sorted(run.sessions, key=urgency):
+        table.add_row(
+            Text(one_line(_name(one, run))),
+            Text(str(one.stop_reason), style=_style(one)),
+            str(one.turns),
+            f"{one.seconds:.1f}",
+            cost(one.usage),
+            Text(one_line(one.why)),
+        )
+    return table
+
+
+def run_summary(run: Run) -> RenderableType:
+    """The stop reasons summed up, and what all sessions took together."""
+    sessions = len(run.sessions)
+    reached = f"goal achieved in {run.achieved} of {count(sessions, 'session')}"
+    reasons = ", ".join(f"{reason} {number}" for reason, number in run.stop_reasons.items())
+    turns = sum(one.turns for one in run.sessions)
+    took = [count(turns, "turn"), f"{run.seconds:.1f} s"]
+    usage = run.usage
+    if usage.tokens is not None or usage.unpriced:
+        took += [tokens(usage.tokens), cost(usage)]
+    if usage.attempts > usage.requests:
+        took.append(f"{count(usage.attempts - usage.requests, 'request')} sent again")
+    lines = [
+        Text(f"{reached} ({share(run.achieved, sessions)}) · {' · '.join(took)}", style="bold"),
+        Text(f"stop reasons: {reasons}"),
+    ]
+    return Group(*lines)
+
+
+def transcript(one: SessionResult) -> RenderableType:
+    """A session with every word that was said."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right", no_wrap=True, style="dim")
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    turn = 0
+    for message in one.transcript:
+        turn += message.speaker == "user"
+        style = "cyan" if message.speaker == "user" else "bold"
+        number = str(turn) if message.speaker == "user" else ""
+        grid.add_row(number, Text(message.speaker, style=style), Text(printable(message.text)))
+        for call in message.tool_calls:
+            grid.add_row("", "", Text(_call(call), style="dim"))
+    return Group(*_heading(one), Padding(grid, (0, 0, 1, 2)))
+
+
+def plan_table(plan: Plan) -> Table:
+    """A row for each case: who plays the user, what checks the goal."""
+    table = _table("case", "user", "goal check", "max turns", "tags", "goal")
+    for one in plan.cases:
+        case = one.case
+        table.add_row(
+            Text(one_line(str(case.id))),
+            one.cast.user_name,
+            one.cast.goal_check_name,
+            str(case.max_turns or one.rules.max_turns),
+            Text(one_line(", ".join(case.tags))),
+            Text(one_line(case.goal, 80)),
+        )
+    return table
+
+
+def plan_summary(plan: Plan) -> RenderableType:
+    """How much the plan comes to at most, and with whom."""
+    settings = plan.settings
+    cases = count(len(plan.cases), "case")
+    sessions = count(plan.sessions, "session")
+    most = f"{count(plan.most_agent_calls, 'agent call')} and "
+    most += count(plan.most_model_calls, "model call")
+    lines = [f"{cases} × {count(settings.trials, 'trial')} = {sessions}; at most {most}"]
+    if plan.agent is not None:
+        lines.append(f"agent: {public_url(plan.agent.name)}")
+    models = (("user model", plan.user_model), ("goal model", plan.goal_model))
+    lines += [f"{name}: {model.name}" for name, model in models if model is not None]
+    return Group(*(Text(one_line(line)) for line in (*lines, "nothing was called")))
+
+
+def _heading(one: SessionResult) -> Iterator[Text]:
+    title = Text(one_line(one.id), style="bold")
+    title.append(f"  {one.stop_reason}", style=_style(one))
+    title.append(f" after {count(one.turns, 'turn')}")
+    yield title
+    yield Text(f"  goal: {one_line(one.goal)}", style="dim")
+    if one.why:
+        yield Text(f"  why: {one_line(one.why)}", style="dim")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns[:-1]:
+        table.add_column(name, overflow="fold", no_wrap=name != "case")
+    table.add_column(columns[-1], overflow="fold", ratio=1)
+    return table
+
+
+def _call(call: ToolCall) -> str:
+    return printable(f"{call.name}({readable(thaw(call.arguments))})")
+
+
+def _name(one: SessionResult, run: Run) -> str:
+    return one.id if any(each.trial > 1 for each in run.sessions) else one.case_id
+
+
+def urgency(one: SessionResult) -> int:
+    """Its place in a table: what failed first, then what missed its goal, then the rest."""
+    return 0 if one.failed else 2 if one.achieved else 1
+
+
+def _style(one: SessionResult) -> str:
+    return FAILED if one.failed else STYLES.get(one.stop_reason, MISSED)

@@ -1,0 +1,299 @@
+"""What a run is going to do, with everything found and checked, before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar, cast
+
+from attrs import evolve, frozen
+
+from convsim_adapters.agents import AgentTarget, ChosenAgent, choose_agent
+from convsim_adapters.case_files.files import Format
+from convsim_adapters.models import ChosenModel, Params, choose_model, judges_params
+from convsim_adapters.players import OWNERS, Cast, check_fields, players
+from convsim_fp import users
+from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase, parse_cases
+from convsim_fp.errors import InvalidSpec, Problem
+from convsim_fp.interpreters import Budget, Model
+
+__all__ = ["CasePlan", "Cases", "Plan", "Settings", "make_plan"]
+
+Cases: TypeAlias = "str | Path | Iterable[str | Path | TestCase | Mapping[str, object]]"
+T = TypeVar("T")
+
+SHOWN = 3  # names of cases in a message
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What a run can be told beside its cases and its agent; `simulate` says what each is for."""
+
+    user: str | SimulatedUser | None = None
+    user_model: str | Model | None = None
+    user_params: Params | None = None
+    user_leaves: bool = False
+    goal_check: str | GoalCheck | None = None
+    goal_model: str | Model | None = None
+    goal_params: Params | None = None
+    on_goal_check_failure: Literal["stop", "continue"] = "stop"
+    agent_params: Params | None = None
+    max_turns: int = 10
+    max_asks: int = 3
+    trials: int = 1
+    concurrency: int = 50
+    overlap: bool | None = None
+    seed: int = 0
+    retries: int = 4
+    timeout: float = 120.0
+    max_cost: float | None = None
+    max_tokens: int | None = None
+    max_seconds: float | None = None
+
+
+@frozen
+class CasePlan:
+    """One case, who plays in it, and its rules."""
+
+    case: TestCase
+    cast: Cast
+    rules: Rules
+
+
+@frozen
+class Plan:
+    """A run that could begin. `warnings` do not keep it from that."""
+
+    cases: tuple[CasePlan, ...]
+    settings: Settings
+    budget: Budget
+    agent: ChosenAgent | None
+    user_model: ChosenModel | None
+    goal_model: ChosenModel | None
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def sessions(self) -> int:
+        """How many conversations it will have."""
+        return len(self.cases) * self.settings.trials
+
+    @property
+    def most_agent_calls(self) -> int:
+        """The most calls of the agent that it can come to."""
+        each = (_turns(one) + one.case.agent_opens for one in self.cases)
+        return sum(each) * self.settings.trials
+
+    @property
+    def most_model_calls(self) -> int:
+        """The most calls of models that it can come to, retries aside."""
+        return sum(map(_model_calls, self.cases)) * self.settings.trials
+
+
+def make_plan(
+    cases: Cases,
+    agent: AgentTarget | None,
+    settings: Settings,
+    *,
+    file_format: Format = "auto",
+    select: Sequence[str] = (),
+) -> Plan:
+    """Find and check everything that a run needs. Raises `InvalidSpec` with all problems at once.
+
+    Without an agent it can be looked at, but not run.
+    """
+    problems: list[Problem] = list(_limit_problems(settings))
+    read = _tried(problems, lambda: _read_cases(cases, file_format))
+    listed, warnings = read or ((), ())
+    chosen = _tried(problems, lambda: _selected(listed, select)) or ()
+    budget = _tried(
+        problems,
+        lambda: Budget(settings.max_cost, settings.max_tokens, settings.max_seconds),
+    )
+    planned = _tried(problems, lambda: _planned(chosen, settings)) or ()
+    user_model = _tried(problems, lambda: _user_model(settings))
+    goal_model = _tried(problems, lambda: _goal_model(settings))
+    found = None if agent is None else _tried(problems, lambda: _agent(agent, settings))
+    problems += _missing_models(planned, settings)
+    problems += _unpriced(settings, (user_model, goal_model))
+    if found is not None:
+        problems += found.problems([one.case for one in planned])
+    if problems or budget is None:
+        raise InvalidSpec(problems)
+    return Plan(planned, settings, budget, found, user_model, goal_model, warnings)
+
+
+def _turns(one: CasePlan) -> int:
+    return one.case.max_turns or one.rules.max_turns
+
+
+def _model_calls(one: CasePlan) -> int:
+    """A function of somebody's own may ask models too, which does not show before it does."""
+    turns, chosen = _turns(one), one.cast
+    user = 0 if chosen.user_asks is False else turns + (chosen.goal_check is None)
+    judge = 0 if chosen.goal_check_asks is False else turns
+    return (user + judge) * one.rules.max_asks
+
+
+def _tried(problems: list[Problem], make: Callable[[], T]) -> T | None:
+    """What a step gives; where it refuses, its problems join the others."""
+    try:
+        return make()
+    except InvalidSpec as error:
+        problems += error.problems
+        return None
+
+
+def _read_cases(
+    given: Cases, file_format: Format
+) -> tuple[tuple[TestCase, ...], tuple[Problem, ...]]:
+    items = [given] if isinstance(given, str | Path) else list(given)
+    if items and all(isinstance(item, str | Path) for item in items):
+        from convsim_adapters.case_files import load_cases  # noqa: PLC0415  parsers, when needed
+
+        loaded = load_cases(cast("list[str | Path]", items), format=file_format)
+        return _named(loaded.cases), loaded.warnings
+    parsed = parse_cases(items, extras=OWNERS)
+    problems = list(parsed.problems)
+    for index, case in enumerate(parsed.cases):
+        problems += (evolve(problem, index=index) for problem in check_fields(case))
+    if not items:
+        problems.append(Problem("cases", "are none, expected at least one test case"))
+    if problems:
+        raise InvalidSpec(problems)
+    return _named(parsed.cases), parsed.warnings
+
+
+def _named(cases: Iterable[TestCase]) -> tuple[TestCase, ...]:
+    """Every case by a name of its own, so that choosing some of them renames none."""
+    named = tuple(
+        case if case.id is not None else evolve(case, id=f"case-{index}")
+        for index, case in enumerate(cases)
+    )
+    first: dict[str | None, int] = {}
+    clashes = [
+        Problem("id", f"is the name of cases[{first[case.id]}] too", index, case.id)
+        for index, case in enumerate(named)
+        if first.setdefault(case.id, index) != index
+    ]
+    if clashes:
+        raise InvalidSpec(clashes)
+    return named
+
+
+def _selected(cases: tuple[TestCase, ...], select: Sequence[str]) -> tuple[TestCase, ...]:
+    tags = {f"tag:{tag}" for case in cases for tag in case.tags}
+    known = {str(case.id) for case in cases} | tags
+    unknown = [wanted for wanted in select if wanted not in known]
+    if cases and unknown:
+        raise InvalidSpec(_unknown_selection(wanted, known) for wanted in unknown)
+    if not select:
+        return cases
+    return tuple(
+        case for case in cases if {str(case.id), *(f"tag:{t}" for t in case.tags)} & set(select)
+    )
+
+
+def _unknown_selection(wanted: str, known: Iterable[str]) -> Problem:
+    close = get_close_matches(wanted, list(known), n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ", and no such tag; tags are tag:NAME"
+    return Problem("select", f"is {wanted!r:.80}, but no case has this id{meant}")
+
+
+def _planned(cases: tuple[TestCase, ...], settings: Settings) -> tuple[CasePlan, ...]:
+    problems: list[Problem] = []
+    playing = _tried(problems, lambda: players(settings.user, settings.goal_check))
+    limits = _tried(problems, lambda: _limits(settings))
+    if playing is None or limits is None:
+        raise InvalidSpec(problems)
+    planned: list[CasePlan] = []
+    for index, case in enumerate(cases):
+        try:
+            chosen = playing.cast(case, user_leaves=settings.user_leaves)
+            planned.append(CasePlan(case, chosen, _rules(limits, chosen, settings)))
+        except InvalidSpec as error:
+            problems += (evolve(one, index=index, id=case.id) for one in error.problems)
+    if problems:
+        raise InvalidSpec(problems)
+    return tuple(planned)
+
+
+def _limits(settings: Settings) -> Rules:
+    """The rules that all cases share; who plays in them comes with each case."""
+    return Rules(
+        users.prompted(),
+        None,
+        max_turns=settings.max_turns,
+        max_asks=settings.max_asks,
+        overlap=False if settings.overlap is None else settings.overlap,
+        on_goal_check_failure=settings.on_goal_check_failure,
+    )
+
+
+def _rules(limits: Rules, chosen: Cast, settings: Settings) -> Rules:
+    asks = bool(chosen.user_asks and chosen.goal_check_asks)
+    overlap = asks if settings.overlap is None else settings.overlap
+    return evolve(limits, user=chosen.user, goal_check=chosen.goal_check, overlap=overlap)
+
+
+def _user_model(settings: Settings) -> ChosenModel | None:
+    if settings.user_model is None:
+        return None
+    return choose_model(
+        settings.user_model, "user_model", params=settings.user_params, timeout=settings.timeout
+    )
+
+
+def _goal_model(settings: Settings) -> ChosenModel | None:
+    """The judge; the user's model, with the judge's parameters, where none is named."""
+    given, params = settings.goal_model, settings.goal_params
+    if given is None and isinstance(settings.user_model, str):
+        given, params = settings.user_model, judges_params(settings.user_params, params)
+    if given is None:
+        return None
+    return choose_model(given, "goal_model", params=params, timeout=settings.timeout)
+
+
+def _agent(agent: AgentTarget, settings: Settings) -> ChosenAgent:
+    return choose_agent(agent, params=settings.agent_params, timeout=settings.timeout)
+
+
+def _missing_models(planned: Iterable[CasePlan], settings: Settings) -> Iterator[Problem]:
+    if settings.user_model is not None:
+        return
+    users = [one.case for one in planned if one.cast.user_asks]
+    if users:
+        what = f"is missing, and {_names(users)} played by a model; give --user-model"
+        yield Problem("user_model", f"{what} (user_model=), or an agenda or a script to the cases")
+    judged = [one.case for one in planned if one.cast.goal_check_asks]
+    if judged and settings.goal_model is None:
+        what = f"is missing, and {_names(judged)} judged by a model; give --goal-model"
+        yield Problem("goal_model", f"{what} (goal_model=), or a goal_when to the cases")
+
+
+def _names(cases: Sequence[TestCase]) -> str:
+    names = ", ".join(str(case.id) for case in cases[:SHOWN])
+    more = f" and {len(cases) - SHOWN} more" if len(cases) > SHOWN else ""
+    return f"{names}{more} {'is' if len(cases) == 1 else 'are'}"
+
+
+def _unpriced(settings: Settings, models: Iterable[ChosenModel | None]) -> Iterator[Problem]:
+    if settings.max_cost is None:
+        return
+    for name in {model.name for model in models if model and not model.price_known()}:
+        what = f"cannot be kept: what {name!r} costs is not known"
+        yield Problem("max_cost", f"{what}; give --max-tokens (max_tokens=)")
+
+
+def _limit_problems(settings: Settings) -> Iterator[Problem]:
+    for name, least in (("trials", 1), ("concurrency", 1), ("retries", 0)):
+        value = cast("object", getattr(settings, name))
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            yield Problem(name, f"is {value!r:.80}, expected a whole number of at least {least}")
+    seed = cast("object", settings.seed)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        yield Problem("seed", f"is {seed!r:.80}, expected a whole number")
+    timeout = cast("object", settings.timeout)
+    if not isinstance(timeout, int | float) or not (isfinite(timeout) and timeout > 0):
+        yield Problem("timeout", f"is {timeout!r:.80}, expected seconds above 0")

@@ -1,0 +1,79 @@
+"""What of a run's settings may be written down: an allow-list, since the rest may be secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from attrs import fields
+
+from convsim_adapters.models import ChosenModel
+from convsim_adapters.plans import Plan, Settings
+from convsim_adapters.targets import is_url
+
+__all__ = ["public_settings", "public_url"]
+
+HARMLESS = frozenset(
+    {
+        "frequency_penalty",
+        "max_completion_tokens",
+        "max_tokens",
+        "model",
+        "presence_penalty",
+        "reasoning_effort",
+        "seed",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+)
+ADDRESSES = frozenset({"api_base", "base_url"})
+WITHHELD = "(not written down)"
+PARAMS = ("user_params", "goal_params", "agent_params")
+PLAYED = ("user", "goal_check", "user_model", "goal_model")
+
+
+def public_settings(plan: Plan) -> dict[str, object]:
+    """The settings of a run by name, without anything that could be a secret."""
+    settings = plan.settings
+    plain = {
+        one.name: getattr(settings, one.name)
+        for one in fields(Settings)
+        if one.name not in (*PARAMS, *PLAYED)
+    }
+    return {
+        "agent": None if plan.agent is None else public_url(plan.agent.name),
+        "user": sorted({one.cast.user_name for one in plan.cases}),
+        "goal_check": sorted({one.cast.goal_check_name for one in plan.cases}),
+        "user_model": _name(plan.user_model),
+        "goal_model": _name(plan.goal_model),
+        **{name: _params(getattr(settings, name)) for name in PARAMS},
+        **plain,
+    }
+
+
+def public_url(name: str) -> str:
+    """A URL without the user, the query and the fragment, which may hold secrets.
+
+    >>> public_url("https://me:key@example.org/v1?token=1"), public_url("shop.agent:Desk")
+    ('https://example.org/v1', 'shop.agent:Desk')
+    """
+    if not is_url(name):
+        return name
+    parts = urlsplit(name)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _name(model: ChosenModel | None) -> str | None:
+    return None if model is None else model.name
+
+
+def _params(given: Mapping[str, object] | None) -> dict[str, object]:
+    return {key: _param(key, value) for key, value in (given or {}).items()}
+
+
+def _param(key: str, value: object) -> object:
+    if key in ADDRESSES and isinstance(value, str):
+        return public_url(value)
+    plain = isinstance(value, str | int | float | bool | None)
+    return value if key in HARMLESS and plain else WITHHELD

@@ -1,0 +1,196 @@
+"""What a run gives: its sessions, how each one ended, and what all of them cost together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import frozen
+
+from convsim_fp.core import CallAgent, State, StopReason, Transcript, Verdict
+from convsim_fp.interpreters import Entry
+
+__all__ = ["Run", "SessionResult", "Usage"]
+
+N = TypeVar("N", int, float)
+
+FAILURES = (StopReason.AGENT_FAILED, StopReason.USER_FAILED, StopReason.GOAL_CHECK_FAILED)
+INTERRUPTED, FAILED, UNDER_RATE, FINE = 130, 3, 1, 0
+
+
+@frozen
+class Usage:
+    """What requests cost together. Tokens and US dollars; None where nothing of it is known.
+
+    `requests` counts what was asked of agent and models, `attempts` what was sent for it, retries
+    included, `wasted` the requests that nobody waited for any more. `unpriced` counts the answers
+    of models whose cost is unknown: `cost` is then the least that it can have been.
+    """
+
+    requests: int = 0
+    attempts: int = 0
+    wasted: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: float | None = None
+    unpriced: int = 0
+
+    def after(self, entry: Entry) -> Usage:
+        """Add one entry of a session."""
+        if entry.request is None:
+            return self
+        facts = entry.observed.facts
+        is_models = not isinstance(entry.request, CallAgent)
+        one = Usage(
+            1,
+            facts.attempts,
+            int(entry.wasted),
+            facts.input_tokens,
+            facts.output_tokens,
+            facts.cached_tokens,
+            facts.cost,
+            int(is_models and facts.cost is None),
+        )
+        return self.plus(one)
+
+    def plus(self, other: Usage) -> Usage:
+        """Add the usage of other requests.
+
+        >>> Usage(requests=1, cost=0.5).plus(Usage(requests=2, unpriced=2)).cost
+        0.5
+        """
+        return Usage(
+            self.requests + other.requests,
+            self.attempts + other.attempts,
+            self.wasted + other.wasted,
+            _sum(self.input_tokens, other.input_tokens),
+            _sum(self.output_tokens, other.output_tokens),
+            _sum(self.cached_tokens, other.cached_tokens),
+            _sum(self.cost, other.cost),
+            self.unpriced + other.unpriced,
+        )
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens in and out together."""
+        return _sum(self.input_tokens, self.output_tokens)
+
+
+@frozen
+class SessionResult:
+    """How one session ended: `why` in one line, the transcript, the last verdict, the usage.
+
+    `turns` are those in which the user spoke; `seconds` go from the first request to the last
+    answer.
+    """
+
+    case_id: str
+    trial: int
+    goal: str
+    stop_reason: StopReason
+    detail: str
+    why: str
+    turns: int
+    transcript: Transcript
+    verdict: Verdict | None
+    usage: Usage
+    seconds: float
+
+    @classmethod
+    def of(cls, state: State, usage: Usage, seconds: float) -> SessionResult:
+        """Make the result of a session that came to its end."""
+        reason, detail = state.stop_reason, getattr(state.phase, "detail", "")
+        if reason is None:
+            raise ValueError(f"the session {state.session.id!r} has not ended")
+        return cls(
+            case_id=state.session.id.rpartition("/")[0],
+            trial=state.session.trial,
+            goal=state.case.goal,
+            stop_reason=reason,
+            detail=detail,
+            why=" ".join(state.why.split()),
+            turns=state.turns,
+            transcript=state.transcript,
+            verdict=state.verdicts[-1] if state.verdicts else None,
+            usage=usage,
+            seconds=seconds,
+        )
+
+    @property
+    def id(self) -> str:
+        """The session's name: case and trial."""
+        return f"{self.case_id}/{self.trial}"
+
+    @property
+    def achieved(self) -> bool:
+        """Whether the goal was reached."""
+        return self.stop_reason is StopReason.GOAL_ACHIEVED
+
+    @property
+    def failed(self) -> bool:
+        """Whether agent, user, judge or what lies between them failed."""
+        return self.stop_reason in FAILURES
+
+
+@frozen
+class Run:
+    """All sessions of one run, in the order of cases and trials.
+
+    `directory` holds its files, None where none were kept; `unsaved` says what could not be written
+    there. `interrupted` names the signal that ended it before its time.
+    """
+
+    sessions: tuple[SessionResult, ...]
+    directory: Path | None = None
+    seconds: float = 0.0
+    interrupted: str | None = None
+    unsaved: str | None = None
+
+    @property
+    def stop_reasons(self) -> Mapping[str, int]:
+        """How many sessions ended for which reason, the most frequent first."""
+        return dict(Counter(str(one.stop_reason) for one in self.sessions).most_common())
+
+    @property
+    def achieved(self) -> int:
+        """How many sessions reached their goal."""
+        return sum(one.achieved for one in self.sessions)
+
+    @property
+    def rate(self) -> float:
+        """The share of all sessions that reached their goal, from 0 to 1."""
+        return self.achieved / len(self.sessions) if self.sessions else 0.0
+
+    @property
+    def usage(self) -> Usage:
+        """What all sessions cost together."""
+        return total(one.usage for one in self.sessions)
+
+    def exit_code(self, fail_under: float | None = None) -> int:
+        """What the command exits with: 130, 3, 1 or 0, the first of them that applies.
+
+        130: interrupted. 3: agent, user or judge failed in some session, or files of the run could
+        not be written. 1: the rate is under `fail_under`. 0: none of these.
+        """
+        if self.interrupted is not None:
+            return INTERRUPTED
+        if self.unsaved or any(one.failed for one in self.sessions):
+            return FAILED
+        return UNDER_RATE if fail_under is not None and self.rate < fail_under else FINE
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """Add up what several sessions cost."""
+    added = Usage()
+    for usage in usages:
+        added = added.plus(usage)
+    return added
+
+
+def _sum(a: N | None, b: N | None) -> N | None:
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b

@@ -11,7 +11,7 @@ release = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text
 ]["version"]
 copyright = "the convsim-fp authors"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_click"]
 exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
 html_title = f"convsim-fp {release}"

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
-from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from attrs import evolve, frozen
 
 from convsim_adapters.agents import AgentTarget, ChosenAgent, choose_agent
 from convsim_adapters.case_files.files import Format
+from convsim_adapters.case_lists import Cases, read_cases, selected
 from convsim_adapters.models import ChosenModel, Params, choose_model, judges_params
-from convsim_adapters.players import OWNERS, Cast, check_fields, players
+from convsim_adapters.players import Cast, players
 from convsim_fp import users
-from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase, parse_cases
+from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Budget, Model
 
-__all__ = ["CasePlan", "Cases", "Plan", "Settings", "make_plan"]
+__all__ = ["CasePlan", "Plan", "Settings", "make_plan"]
 
-Cases: TypeAlias = "str | Path | Iterable[str | Path | TestCase | Mapping[str, object]]"
 T = TypeVar("T")
 
 SHOWN = 3  # names of cases in a message
@@ -104,9 +102,9 @@ def make_plan(
     Without an agent it can be looked at, but not run.
     """
     problems: list[Problem] = list(_limit_problems(settings))
-    read = _tried(problems, lambda: _read_cases(cases, file_format))
+    read = _tried(problems, lambda: read_cases(cases, file_format))
     listed, warnings = read or ((), ())
-    chosen = _tried(problems, lambda: _selected(listed, select)) or ()
+    chosen = _tried(problems, lambda: selected(listed, select)) or ()
     budget = _tried(
         problems,
         lambda: Budget(settings.max_cost, settings.max_tokens, settings.max_seconds),
@@ -143,62 +141,6 @@ def _tried(problems: list[Problem], make: Callable[[], T]) -> T | None:
     except InvalidSpec as error:
         problems += error.problems
         return None
-
-
-def _read_cases(
-    given: Cases, file_format: Format
-) -> tuple[tuple[TestCase, ...], tuple[Problem, ...]]:
-    items = [given] if isinstance(given, str | Path) else list(given)
-    if items and all(isinstance(item, str | Path) for item in items):
-        from convsim_adapters.case_files import load_cases  # noqa: PLC0415  parsers, when needed
-
-        loaded = load_cases(cast("list[str | Path]", items), format=file_format)
-        return _named(loaded.cases), loaded.warnings
-    parsed = parse_cases(items, extras=OWNERS)
-    problems = list(parsed.problems)
-    for index, case in enumerate(parsed.cases):
-        problems += (evolve(problem, index=index) for problem in check_fields(case))
-    if not items:
-        problems.append(Problem("cases", "are none, expected at least one test case"))
-    if problems:
-        raise InvalidSpec(problems)
-    return _named(parsed.cases), parsed.warnings
-
-
-def _named(cases: Iterable[TestCase]) -> tuple[TestCase, ...]:
-    """Every case by a name of its own, so that choosing some of them renames none."""
-    named = tuple(
-        case if case.id is not None else evolve(case, id=f"case-{index}")
-        for index, case in enumerate(cases)
-    )
-    first: dict[str | None, int] = {}
-    clashes = [
-        Problem("id", f"is the name of cases[{first[case.id]}] too", index, case.id)
-        for index, case in enumerate(named)
-        if first.setdefault(case.id, index) != index
-    ]
-    if clashes:
-        raise InvalidSpec(clashes)
-    return named
-
-
-def _selected(cases: tuple[TestCase, ...], select: Sequence[str]) -> tuple[TestCase, ...]:
-    tags = {f"tag:{tag}" for case in cases for tag in case.tags}
-    known = {str(case.id) for case in cases} | tags
-    unknown = [wanted for wanted in select if wanted not in known]
-    if cases and unknown:
-        raise InvalidSpec(_unknown_selection(wanted, known) for wanted in unknown)
-    if not select:
-        return cases
-    return tuple(
-        case for case in cases if {str(case.id), *(f"tag:{t}" for t in case.tags)} & set(select)
-    )
-
-
-def _unknown_selection(wanted: str, known: Iterable[str]) -> Problem:
-    close = get_close_matches(wanted, list(known), n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ", and no such tag; tags are tag:NAME"
-    return Problem("select", f"is {wanted!r:.80}, but no case has this id{meant}")
 
 
 def _planned(cases: tuple[TestCase, ...], settings: Settings) -> tuple[CasePlan, ...]:

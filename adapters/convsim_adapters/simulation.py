@@ -13,8 +13,9 @@ from typing import Literal
 
 from convsim_adapters.agents import AgentTarget, ChosenAgent
 from convsim_adapters.case_files.files import Format
+from convsim_adapters.case_lists import Cases
 from convsim_adapters.models import ChosenModel, Params
-from convsim_adapters.plans import Cases, Plan, Settings, make_plan
+from convsim_adapters.plans import Plan, Settings, make_plan
 from convsim_adapters.public import public_settings
 from convsim_adapters.recording import Recorder
 from convsim_adapters.results import Run, SessionResult

@@ -213,8 +213,9 @@ def _with_extra(given: Mapping[str, object], beside: Mapping[str, object]) -> Ma
 
 
 def _twice(beside: Iterable[str], extra: object, index: int, name: str | None) -> Iterator[Problem]:
+    inside = cast("Mapping[str, object]", extra) if isinstance(extra, Mapping) else NO_CONTENT
     for key in beside:
-        if isinstance(extra, Mapping) and key in extra:
+        if inside.get(key) is not None:
             yield Problem(key, f"is given beside extra.{key}; keep one of them", index, name)
 
 

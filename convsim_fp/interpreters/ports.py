@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from attrs import field, frozen
 from attrs.validators import deep_iterable, instance_of
@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 
+N = TypeVar("N", int, float)
+
+
 @frozen
 class Facts:
     """What a request cost; the machine never reads it. None is unknown, not nothing.
@@ -63,6 +66,29 @@ class Facts:
     seconds: float | None = None
     attempts: int = 1
     errors: tuple[str, ...] = ()
+
+    def plus(self, later: Facts) -> Facts:
+        """The facts of both together; a sum is unknown only where both parts are.
+
+        >>> Facts(cost=0.5).plus(Facts(input_tokens=7)).attempts
+        2
+        """
+        return Facts(
+            _sum(self.input_tokens, later.input_tokens),
+            _sum(self.output_tokens, later.output_tokens),
+            _sum(self.cached_tokens, later.cached_tokens),
+            _sum(self.cost, later.cost),
+            later.start if self.start is None else self.start,
+            _sum(self.seconds, later.seconds),
+            self.attempts + later.attempts,
+            self.errors + later.errors,
+        )
+
+
+def _sum(a: N | None, b: N | None) -> N | None:
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b
 
 
 NO_FACTS = Facts()

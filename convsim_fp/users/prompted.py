@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import cast
 
 from attrs import frozen
 
@@ -18,7 +17,8 @@ from convsim_fp.core.behaviours import (
     View,
 )
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.json_values import Json, JsonObject, freeze_object, kind
+from convsim_fp.core.extras import Reading, collected, read_text, read_texts
+from convsim_fp.core.json_values import Json, JsonObject, freeze_object
 from convsim_fp.core.prompts import Prompt
 from convsim_fp.core.reading import (
     beside_objects,
@@ -26,9 +26,7 @@ from convsim_fp.core.reading import (
     looks_like_object,
     without_reasoning,
 )
-from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.texts import V1, Facts, Status, Wording, is_opening
-from convsim_fp.users.extras import text_problems
 from convsim_fp.users.speech import Unusable, read_speech
 
 __all__ = ["by_user", "facts_of", "prompted"]
@@ -115,20 +113,16 @@ def facts_of(case: TestCase) -> Facts:
 
     Raises `InvalidSpec` with all problems at once.
     """
-    knows, does_not_know = (_listed(case.extra.get(key)) for key in ("knows", "does_not_know"))
-    found = case.extra.get("language")
-    language = "" if found is None else found
-    problems = (
-        *text_problems("extra.knows", knows, case.id, expected=TEXTS),
-        *text_problems("extra.does_not_know", does_not_know, case.id, expected=TEXTS),
-    )
-    if not isinstance(language, str):
-        what = f"is {kind(language)}, expected text"
-        problems = (*problems, Problem("extra.language", what, id=case.id))
-    if problems:
-        raise InvalidSpec(problems)
-    texts = cast("tuple[tuple[str, ...], tuple[str, ...]]", (knows, does_not_know))
-    return Facts(*texts, cast("str", language))
+    return collected(_facts(case.extra), case.id)
+
+
+def _facts(extra: JsonObject) -> Reading[Facts]:
+    knows, does_not_know = (_listed(extra.get(key)) for key in ("knows", "does_not_know"))
+    known = yield from read_texts("extra.knows", knows, expected=TEXTS)
+    unknown = yield from read_texts("extra.does_not_know", does_not_know, expected=TEXTS)
+    found = extra.get("language")
+    language = "" if found is None else (yield from read_text("extra.language", found))
+    return Facts(known, unknown, language)
 
 
 def _listed(value: Json) -> Json:

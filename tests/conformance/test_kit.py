@@ -25,6 +25,17 @@ SHIPPED_USERS = {
     "by_user that may leave": users.by_user(may_leave=True),
     "scripted": users.scripted(["Hello.", "{goal}", "Bye."]),
     "scripted from the case": users.scripted(),
+    "agenda": users.agenda(
+        {
+            "acts": [
+                "{goal}",
+                {"when": {"pattern": "yes|no"}, "say": "Hm.", "repeat": True},
+                {"when": "agent", "say": "Bye.", "leave": "it speaks of itself"},
+            ],
+            "slots": {"greeting": {"asked": "hello", "say": "Hello."}},
+        }
+    ),
+    "agenda from the case": users.agenda(),
     "delegated": users.delegated(),
     "first then": users.first(2, users.scripted(["Hi.", "So?"])).then(users.prompted()),
     "screened": users.screened(
@@ -35,6 +46,7 @@ SHIPPED_CHECKS = {
     "prompted": goals.prompted(),
     "never": goals.never,
     "when": goals.when("done"),
+    "when from the case": goals.when(),
     "all_of": goals.all_of(goals.when("done"), goals.prompted()),
     "any_of": goals.any_of(goals.when("done"), goals.prompted()),
 }
@@ -69,6 +81,9 @@ def test_coroutine_functions_conform_too() -> None:
 def test_cases_of_your_own_can_be_given() -> None:
     case = TestCase(goal="x", extra={"script": ["Hello {context.name}."]}, context={"name": "Jo"})
     check_user(users.scripted(), cases=st.just(case))
+    waiting = TestCase(goal="x", extra={"agenda": ["Hello."], "goal_when": ["hello", "yes"]})
+    check_user(users.agenda(), cases=st.just(waiting))
+    check_goal_check(goals.when(), cases=st.just(waiting))
 
 
 numbers = count()

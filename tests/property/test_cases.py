@@ -30,14 +30,18 @@ RECORDS = st.fixed_dictionaries(
         "id": any_of.texts() | VALUES,
         "history": st.lists(MESSAGES, max_size=3) | VALUES,
         "gaol": VALUES,
+        "script": VALUES,
     },
 )
 
 
-@given(st.lists(RECORDS | st.dictionaries(KEYS, VALUES, max_size=3) | VALUES, max_size=4))
-def test_any_list_is_read_or_named(records: list[object]) -> None:
+@given(
+    st.lists(RECORDS | st.dictionaries(KEYS, VALUES, max_size=3) | VALUES, max_size=4),
+    st.sampled_from(((), ("script", "agenda"), ("goal", "script"))),
+)
+def test_any_list_is_read_or_named(records: list[object], extras: tuple[str, ...]) -> None:
     """Each record is a case, or there is a problem with its index; in order, and all print."""
-    parsed = parse_cases(records)
+    parsed = parse_cases(records, extras=extras)
     places = [problem.index for problem in parsed.problems]
     assert places == sorted(places)
     assert len(parsed.cases) >= len(records) - len(set(places))
@@ -74,6 +78,19 @@ def plain_text(case: TestCase) -> TestCase:
 def test_a_case_is_read_from_its_plain_form(case: TestCase) -> None:
     """Plain dicts lose nothing of a case but the tool calls of its history."""
     assert parse_cases([record_of(case)]).or_raise() == (plain_text(case),)
+
+
+@given(any_of.cases(), any_of.json_values())
+def test_a_name_beside_the_fields_is_one_inside_of_extra(case: TestCase, value) -> None:
+    """Wherever it stands, it is the same case."""
+    record = record_of(case)
+    inside = {**record, "extra": {**record["extra"], "script": value}}
+    beside = {**record, "script": value}
+    (one,), (other,) = (
+        parse_cases([each], extras=["script"]).or_raise() for each in (inside, beside)
+    )
+    assert one.extra.get("script") == other.extra.get("script")
+    assert thaw(one.extra) == thaw(other.extra) or value is None
 
 
 def spoil(value: object) -> None:

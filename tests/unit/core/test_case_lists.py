@@ -97,3 +97,61 @@ def test_reading_cases_warns_and_raises() -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(InvalidSpec, match="goal is missing"):
             read_cases([{"gaol": "y"}])
+
+
+# Names beside the fields.
+
+EXTRAS = ("script", "goal_when")
+
+
+def test_names_beside_the_fields_belong_into_extra() -> None:
+    record = {"goal": "x", "script": ["Hi."], "goal_when": None, "extra": {"note": 1}}
+    parsed = parse_cases([record, {"goal": "y", "script": []}], extras=EXTRAS)
+    assert parsed.or_raise() == (
+        TestCase(goal="x", extra={"note": 1, "script": ["Hi."]}),
+        TestCase(goal="y", extra={"script": []}),
+    )
+    assert parsed.warnings == ()
+
+
+def test_without_such_names_they_are_unknown_fields() -> None:
+    parsed = parse_cases([{"goal": "x", "script": ["Hi."]}])
+    assert parsed.cases == (TestCase(goal="x"),)
+    assert [warning.field for warning in parsed.warnings] == ["script"]
+
+
+def test_such_names_are_known_and_meant() -> None:
+    parsed = parse_cases([{"goal": "x", "scrpt": 1, "zzz": 2}], extras=(*EXTRAS, "goal"))
+    told = [warning.what.partition("; ")[2] for warning in parsed.warnings]
+    assert told == ["did you mean 'script'?", f"known are {', '.join((*FIELDS.split(), *EXTRAS))}"]
+
+
+def test_one_value_at_two_places_is_refused_and_nothing_is_none() -> None:
+    twice = {"goal": "x", "id": "c1", "script": ["Hi."], "extra": {"script": ["Bye."]}}
+    parsed = parse_cases([twice], extras=EXTRAS)
+    assert [str(problem) for problem in parsed.problems] == [
+        'cases[0] ("c1"): script is given beside extra.script; keep one of them'
+    ]
+    assert parsed.cases == ()
+    for record in (
+        {"goal": "x", "script": ["Hi."], "extra": {"script": None}},
+        {"goal": "x", "script": None, "extra": {"script": ["Hi."]}},
+    ):
+        (case,) = parse_cases([record], extras=EXTRAS).or_raise()
+        assert case.extra == {"script": ("Hi.",)}
+
+
+def test_problems_of_such_a_value_are_said_with_all_the_others() -> None:
+    records = [
+        {"script": ["Hi."], "extra": "x"},
+        {"goal": "", "script": float("nan"), "extra": {"script": 1}},
+        {"goal": "x", "script": ["Hi."], "extra": {1: 2}},
+    ]
+    assert [str(problem) for problem in parse_cases(records, extras=EXTRAS).problems] == [
+        "cases[0]: goal is missing; write what the user wants to achieve",
+        "cases[0]: extra is text, expected an object",
+        "cases[1]: goal is empty; write what the user wants to achieve",
+        "cases[1]: extra.script is NaN, which JSON cannot hold",
+        "cases[1]: script is given beside extra.script; keep one of them",
+        "cases[2]: extra has a key that is a number (1), expected text",
+    ]

@@ -1,7 +1,5 @@
 """Goal checks that need no model, and goal checks made of others."""
 
-import re
-
 import pytest
 
 from convsim_fp import goals, users
@@ -50,59 +48,6 @@ def no(view: View) -> Verdict:
 
 def test_never_says_no_and_why() -> None:
     assert decide(goals.never) == Verdict(achieved=False)
-
-
-# when
-
-
-def test_when_finds_its_pattern_in_a_message_of_the_agent_whatever_the_case() -> None:
-    verdict = decide(goals.when(r"REFUNDED:\s+\d+"))
-    assert verdict == Verdict(achieved=True, rationale=r"the agent wrote 'Refunded:\n12'")
-
-
-def test_when_listens_to_one_speaker() -> None:
-    assert not decide(goals.when("please")).achieved
-    assert decide(goals.when("please", speaker="user")).achieved
-    assert (
-        "no message of the user matches '12 EUR'"
-        in decide(goals.when("12 EUR", speaker="user")).rationale
-    )
-
-
-def test_when_sees_every_message_since_the_start_but_not_the_history() -> None:
-    more = (*SAID, Message("user", "And?"), Message("agent", "Bye."))
-    assert decide(goals.when("refunded"), View(CASE, 2, more)).achieved
-    going_on = TestCase(goal="x", history=SAID)
-    assert not decide(goals.when("refunded"), View(going_on, 1, more)).achieved
-    assert decide(goals.when("bye"), View(going_on, 1, more)).achieved
-
-
-def test_a_long_match_is_cut_in_the_rationale() -> None:
-    long = View(CASE, 1, (Message("agent", "a" * 1_000_000),))
-    assert len(decide(goals.when("a+"), long).rationale) < 300
-
-
-@pytest.mark.parametrize(
-    ("pattern", "problem"),
-    [
-        ("(", "pattern is '(', which is no regular expression: missing )"),
-        ("a{99999999999999999999}", "pattern is 'a{99999999999999999999}', which is no regular"),
-        (None, "pattern is nothing (null), expected text"),
-        (b"a", "pattern is a bytes, expected text"),
-        (re.compile("a"), "pattern is a Pattern, expected text"),
-    ],
-)
-def test_what_is_no_pattern_is_refused(pattern: object, problem: str) -> None:
-    with pytest.raises(InvalidSpec) as error:
-        goals.when(pattern)  # type: ignore[arg-type]
-    assert str(error.value).startswith(problem)
-
-
-@pytest.mark.parametrize("speaker", ["assistant", "", None, 3])
-def test_what_is_no_speaker_is_refused(speaker: object) -> None:
-    with pytest.raises(InvalidSpec) as error:
-        goals.when("a", speaker=speaker)  # type: ignore[arg-type]
-    assert str(error.value) == f"speaker is {speaker!r}, expected 'user' or 'agent'"
 
 
 # all_of, any_of

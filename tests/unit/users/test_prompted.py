@@ -206,7 +206,7 @@ def test_all_that_is_wrong_with_the_facts_is_said_at_once() -> None:
     with pytest.raises(InvalidSpec) as error:
         users.facts_of(TestCase(goal="x", id="c1", extra=extra))
     assert str(error.value).splitlines() == [
-        'case ("c1"): extra.knows[1] is a number (3), expected text',
+        'case ("c1"): extra.knows[1] is a number (3), expected text; put it in quotes',
         'case ("c1"): extra.does_not_know is a boolean (false), expected text or a list of texts',
         'case ("c1"): extra.language is a list, expected text',
     ]

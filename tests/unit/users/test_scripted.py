@@ -81,26 +81,33 @@ def test_places_are_filled_and_other_braces_are_braces(line: str, filled: str) -
         "goal.upper",
         "goal.__class__",
         "context.order.sizes.0",
-        "history",
-        "name",
-        "0",
     ],
 )
 def test_a_place_without_a_value_is_named(place: str) -> None:
     with pytest.raises(InvalidSpec) as error:
         users.fill(f"x {{{place}}}", CASE)
     assert str(error.value) == (
-        f'case ("c1"): script has {{{place}}}, for which the case has no value; '
-        "known are goal, persona, id, context, extra"
+        f'case ("c1"): the text has {{{place}}}, for which the case has no value; '
+        "give it one, or double the braces for the text"
     )
 
 
-def test_a_missing_value_ends_the_session_typed() -> None:
-    rules = Rules(users.scripted(["{context.nothing}"]), goals.never)
+def test_all_places_without_a_value_are_named_at_once() -> None:
+    with pytest.raises(InvalidSpec) as error:
+        users.fill("{history} {goal} {persona} {name}", CASE)
+    assert [problem.what.partition(";")[0] for problem in error.value.problems] == [
+        "has {history}",
+        "has {persona}, for which the case has no value",
+        "has {name}",
+    ]
+
+
+def test_a_missing_value_ends_the_session_typed_before_the_first_line() -> None:
+    rules = Rules(users.scripted(["Hello.", "{context.nothing}"]), goals.never)
     end = drive(rules, start(rules, CASE), observe).phase
     assert isinstance(end, Stopped)
-    assert end.reason is StopReason.USER_FAILED
-    assert "{context.nothing}" in end.detail
+    assert (end.reason, end.turns) == (StopReason.USER_FAILED, 0)
+    assert 'case ("c1"): lines[1] has {context.nothing}' in end.detail
 
 
 @pytest.mark.parametrize(
@@ -111,7 +118,10 @@ def test_a_missing_value_ends_the_session_typed() -> None:
         ([], "lines is empty; write what the user says"),
         (
             ["Hi.", None, 3],
-            "lines[1] is nothing (null), expected text\nlines[2] is a number (3), expected text",
+            (
+                "lines[1] is nothing (null), expected text\nlines[2] is a number (3), "
+                "expected text; put it in quotes"
+            ),
         ),
     ],
 )
@@ -127,7 +137,7 @@ def test_lines_that_are_no_texts_are_refused(lines: object, problem: str) -> Non
         (None, "extra.script is nothing (null), expected a list of texts"),
         ([], "extra.script is empty; write what the user says"),
         ("Hi.", "extra.script is text, expected a list of texts"),
-        (["a", 1], "extra.script[1] is a number (1), expected text"),
+        (["a", 1], "extra.script[1] is a number (1), expected text; put it in quotes"),
         ({"a": 1}, "extra.script is an object, expected a list of texts"),
     ],
 )
@@ -151,3 +161,23 @@ def test_a_place_that_no_case_has_is_refused_when_the_user_is_made(place: str) -
         "for the text, double the braces"
     )
     assert users.scripted([f"It is {{{{{place}}}}}."])
+
+
+def test_the_script_of_a_case_is_its_lines_with_their_places_filled() -> None:
+    assert users.script_of(CASE) == ("One.", "Two W7.")
+    bare = TestCase(goal="x", extra={"script": ["", "{{goal}}"]})
+    assert users.script_of(bare) == ("", "{goal}")
+
+
+def test_all_that_is_wrong_with_a_script_is_said_at_once() -> None:
+    lines = ["{context.nothing}", False, "{nmae} {context.none}"]
+    case = TestCase(goal="x", id="c1", extra={"script": lines})
+    with pytest.raises(InvalidSpec) as error:
+        users.script_of(case)
+    assert [problem.field for problem in error.value.problems] == [
+        "extra.script[0]",
+        "extra.script[1]",
+        "extra.script[2]",
+        "extra.script[2]",
+    ]
+    assert {problem.id for problem in error.value.problems} == {"c1"}

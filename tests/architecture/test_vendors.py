@@ -1,0 +1,100 @@
+"""Each vendor is known in one place only, and vendor modules do not know one another.
+
+Read from the syntax trees, so that an import inside of a function counts too.
+"""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ADAPTERS = Path(__file__).parents[2] / "adapters" / "convsim_adapters"
+
+# vendor: the modules that may import it, as paths below the package
+HOMES = {
+    "aiohttp": ("agent_http.py",),
+    "click": ("cli",),
+    "litellm": ("litellm.py", "litellm"),
+    "openai": (),
+    "rich": ("cli",),
+    "tenacity": ("retries.py",),
+    "yaml": ("case_files",),
+}
+# modules that stand alone: none of them imports another of them, or what drives them
+VENDORS = ("agent_http", "callables", "case_files", "litellm", "retries")
+DRIVING = (
+    "agents",
+    "case_lists",
+    "cli",
+    "demo",
+    "models",
+    "plans",
+    "players",
+    "public",
+    "recording",
+    "results",
+    "run_files",
+    "simulation",
+    "targets",
+)
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module):
+                yield module or "."
+
+
+def breaches(package: Path) -> list[str]:
+    found = []
+    for file in sorted(package.rglob("*.py")):
+        place = file.relative_to(package)
+        home = place.parts[0]
+        own = home.removesuffix(".py")
+        for module in imports(file):
+            first, _, rest = module.partition(".")
+            part = rest.partition(".")[0]
+            if first in HOMES and home not in HOMES[first]:
+                found.append(f"{place} imports the vendor {first}")
+            foreign = part in (*VENDORS, *DRIVING) and part != own
+            if first == "convsim_adapters" and own in VENDORS and foreign:
+                found.append(f"{place} imports {part}")
+    return found
+
+
+def test_every_vendor_has_its_home() -> None:
+    assert breaches(ADAPTERS) == []
+
+
+def test_every_module_has_its_place() -> None:
+    shared = {"__init__", "http_errors", "py", "reply_forms", "signatures"}
+    there = {path.name.partition(".")[0] for path in ADAPTERS.iterdir()} - {"__pycache__"}
+    assert there - shared == {*VENDORS, *DRIVING}
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "told"),
+    [
+        ("plans.py", "import litellm", "plans.py imports the vendor litellm"),
+        ("retries.py", "from aiohttp import web", "retries.py imports the vendor aiohttp"),
+        ("case_files/new.py", "import click", "case_files/new.py imports the vendor click"),
+        ("players.py", "def f():\n    import yaml", "players.py imports the vendor yaml"),
+        (
+            "callables.py",
+            "from convsim_adapters.retries import with_retries",
+            "callables.py imports retries",
+        ),
+        ("retries.py", "import convsim_adapters.plans", "retries.py imports plans"),
+    ],
+)
+def test_a_planted_breach_is_named(tmp_path: Path, path: str, code: str, told: str) -> None:
+    package = tmp_path / "convsim_adapters"
+    shutil.copytree(ADAPTERS, package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (package / path).open("a", encoding="utf-8") as file:
+        file.write(f"\n{code}\n")
+    assert told in breaches(package)

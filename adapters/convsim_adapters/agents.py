@@ -11,6 +11,7 @@ from attrs import frozen
 from convsim_adapters.callables import as_agent, ports_per_session
 from convsim_adapters.signatures import read_agent_signature
 from convsim_adapters.targets import is_url, load_target
+from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Model, Ports, PortsOf
@@ -80,6 +81,7 @@ def choose_agent(
         from convsim_adapters.agent_http import endpoint_of  # noqa: PLC0415  loads aiohttp
 
         endpoint_of(given)
+        import_vendor("aiohttp", extra="cli")
         return ChosenAgent(given, timeout, address=given, params=params)
     if params:
         raise InvalidSpec([Problem("agent_params", "are for an agent behind a URL only")])

@@ -11,24 +11,20 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define, evolve, field, frozen
 from attrs.validators import ge
 
+from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import Generate
 from convsim_fp.core.behaviours import failure_of
 from convsim_fp.errors import PortError, RetryableError
 from convsim_fp.interpreters import Facts, Model, Reply
 from convsim_fp.interpreters.perform import is_async
 
-try:
-    from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "tenacity is not installed; pip install 'convsim-fp[cli]' or 'convsim-fp[litellm]'",
-        name="tenacity",
-    ) from error
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 __all__ = ["RetryPolicy", "with_retries"]
 
@@ -87,13 +83,14 @@ def with_retries(
     >>> with_retries(flaky, sleep=lambda seconds: None)(None).facts.attempts
     2
     """
+    tenacity = import_vendor("tenacity", extra="cli")
     rules = _Rules(policy or RetryPolicy(), may_go_on, chance)
     if is_async(model):
         asking = cast("Callable[[Generate], Awaitable[Reply | str]]", model)
 
         async def aasked(request: Generate) -> Reply | str:
             call = _Call(rules)
-            retrying = AsyncRetrying(**call.settings(), sleep=sleep or asyncio.sleep)
+            retrying = tenacity.AsyncRetrying(**call.settings(), sleep=sleep or asyncio.sleep)
             try:
                 return call.reply(await retrying(asking, request))
             except PortError as error:
@@ -104,7 +101,7 @@ def with_retries(
 
     def asked(request: Generate) -> Reply | str:
         call = _Call(rules)
-        retrying = Retrying(**call.settings(), sleep=sleep or time.sleep)
+        retrying = tenacity.Retrying(**call.settings(), sleep=sleep or time.sleep)
         try:
             return call.reply(retrying(plain, request))
         except PortError as error:
@@ -131,7 +128,7 @@ class _Call:
     def settings(self) -> dict[str, Any]:
         """How tenacity is to go about it. The one seam to its types."""
         return {
-            "retry": retry_if_exception_type(RetryableError),
+            "retry": _is_worth_it,
             "wait": self.wait,
             "stop": self.stop,
             "before_sleep": self.note,
@@ -180,6 +177,10 @@ class _Call:
 
     def _with(self, facts: Facts) -> Facts:
         return facts if self.failed is None else self.failed.plus(facts)
+
+
+def _is_worth_it(state: RetryCallState) -> bool:
+    return state.outcome is not None and isinstance(state.outcome.exception(), RetryableError)
 
 
 def _error_of(state: RetryCallState) -> RetryableError:

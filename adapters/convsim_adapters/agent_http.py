@@ -1,0 +1,224 @@
+"""An agent behind a URL that speaks the chat-completions protocol, called once for each turn.
+
+The request is ``{"messages": […], **params}``. The case's context goes as `metadata`, the
+protocol's own field for it, whose values are texts: what is none is written as JSON. Headers:
+
+    X-Session-Id      the session, such as refund/1      X-Turn      the turn, from 1
+    Idempotency-Key   the session and the request        Authorization   Bearer, from the
+                      environment variable CONVSIM_AGENT_API_KEY, where it is set
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
+
+from attrs import evolve, frozen
+
+from convsim_adapters.http_errors import one_line, retry_after, sorted_error
+from convsim_adapters.reply_forms import read_reply
+from convsim_adapters.vendors import import_vendor
+from convsim_fp.core import CallAgent, thaw
+from convsim_fp.errors import (
+    AgentError,
+    InvalidSpec,
+    MalformedReply,
+    PortError,
+    Problem,
+    Refused,
+    TimedOut,
+    Unavailable,
+)
+from convsim_fp.interpreters import Agent, AgentReply, Facts
+
+__all__ = ["agent_http", "endpoint_of"]
+
+API_KEY = "CONVSIM_AGENT_API_KEY"
+RESERVED = ("messages", "metadata", "stream")
+MAX_BYTES = 10 * 1024 * 1024
+CHUNK = 64 * 1024
+ROLES = {"user": "user", "agent": "assistant"}
+
+
+@asynccontextmanager
+async def agent_http(
+    url: str,
+    *,
+    params: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 120.0,  # noqa: ASYNC109  of each call, not of the block
+) -> AsyncGenerator[Agent]:
+    """Open the agent port of a URL, with connections that live as long as the block.
+
+    A URL that ends in ``/v1`` gets ``/chat/completions``; another is used as it is. `params` are
+    further fields of the body, such as ``model`` ("agent" by default), `headers` further headers;
+    `timeout` in seconds bounds a call. A call is one request: the agent may have side effects.
+    Redirects are not followed, cookies not kept. The reply is read as `as_agent` reads one, its
+    usage into the facts.
+
+    Raises `InvalidSpec` for a URL or a parameter that no request could be made with. The port
+    raises the `PortError` that the answer stands for.
+    """
+    endpoint = endpoint_of(url)
+    if taken := [name for name in params or {} if name in RESERVED]:
+        raise InvalidSpec(
+            Problem(f"agent_params: {name}", "is set by convsim; leave it out") for name in taken
+        )
+    aiohttp = import_vendor("aiohttp", extra="cli")
+    key = os.environ.get(API_KEY, "")
+    sent = {**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
+    async with aiohttp.ClientSession(
+        headers=sent,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=timeout),
+    ) as session:
+        secrets = tuple(value for value in (key, *(headers or {}).values()) if value)
+        body = {"model": "agent", **(params or {})}
+        yield _Port(aiohttp, session, endpoint, body, timeout, secrets).call
+
+
+def endpoint_of(url: str) -> str:
+    """The address that requests go to. Raises `InvalidSpec` for what is none.
+
+    >>> endpoint_of("http://127.0.0.1:8000/v1")
+    'http://127.0.0.1:8000/v1/chat/completions'
+    """
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole, parts = False, urlsplit("")
+    if not whole or any(mark.isspace() for mark in url):
+        what = f"is {url!r:.80}, expected a URL such as http://127.0.0.1:8000/v1"
+        raise InvalidSpec([Problem("agent", what)])
+    path = parts.path.rstrip("/")
+    return parts._replace(path=f"{path}/chat/completions").geturl() if path.endswith("/v1") else url
+
+
+@frozen
+class _Port:
+    """One endpoint. `vendor` and `session` are the one seam to aiohttp's types."""
+
+    vendor: Any
+    session: Any
+    endpoint: str
+    params: Mapping[str, object]
+    timeout: float
+    secrets: tuple[str, ...]
+
+    async def call(self, request: CallAgent) -> AgentReply:
+        """One request, and the reply that it got."""
+        try:
+            answered = self.session.post(
+                self.endpoint,
+                json=self.body(request),
+                headers=_headers(request),
+                allow_redirects=False,
+            )
+            async with answered as response:
+                body = await _read(response)
+                if response.status != 200:
+                    raise self.refused(response.status, dict(response.headers), body)
+        except TimeoutError:
+            raise self.error(TimedOut(f"no reply in {self.timeout:g} s")) from None
+        except self.vendor.ClientError as error:
+            words = one_line(f"{type(error).__name__}: {error}", self.secrets)
+            raise self.error(Unavailable(words)) from None
+        except PortError as error:
+            raise self.error(error) from None
+        return self.reply(body)
+
+    def body(self, request: CallAgent) -> dict[str, object]:
+        """The body of a request; messages and context are written anew for each."""
+        messages = [
+            {"role": ROLES[said.speaker], "content": said.text} for said in request.transcript
+        ]
+        context = cast("dict[str, object]", thaw(request.case.context))
+        metadata = {key: _text(value) for key, value in context.items()}
+        told = {**self.params, "messages": messages}
+        return {**told, "metadata": metadata} if metadata else told
+
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> PortError:
+        """The error that a status stands for, in the endpoint's own words where it has some."""
+        if 300 <= status < 400:
+            return Refused(f"{status}: redirects are not followed; give the address itself")
+        words = one_line(_words(body), self.secrets)
+        return sorted_error(status, words, wait=retry_after(headers))
+
+    def reply(self, body: bytes) -> AgentReply:
+        """Read a good answer."""
+        try:
+            answer: object = json.loads(body)
+        except (ValueError, RecursionError):
+            shown = one_line(body[:80].decode(errors="replace"), self.secrets) or "nothing"
+            raise self.error(MalformedReply(f"the reply is no JSON: {shown}")) from None
+        facts = _facts(answer)
+        try:
+            return evolve(read_reply(answer), facts=facts)
+        except AgentError as error:
+            error.facts = facts
+            raise
+
+    def error(self, error: PortError) -> PortError:
+        """An error that names the address, without what may be secret in it."""
+        parts: SplitResult = urlsplit(self.endpoint)
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        error.args = (f"{place}: {error}",)
+        return error
+
+
+async def _read(response: Any) -> bytes:
+    """The body, in pieces: one that is too large is given up, not held."""
+    body = b""
+    async for chunk in response.content.iter_chunked(CHUNK):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise MalformedReply(f"the reply has more than {MAX_BYTES // 2**20} MB")
+    return body
+
+
+def _headers(request: CallAgent) -> dict[str, str]:
+    session = request.session.id.encode("ascii", "backslashreplace").decode()
+    named = " ".join(session.split())  # a line break would be another header
+    return {
+        "Idempotency-Key": f"{named}/{request.id}",
+        "X-Session-Id": named,
+        "X-Turn": str(request.id.turn),
+    }
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _words(body: bytes) -> str:
+    """What an endpoint says of its error: the protocol's message, else how the body begins."""
+    text = body[:2000].decode(errors="replace")
+    try:
+        told: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return text
+    error: Any = cast("dict[str, Any]", told).get("error") if isinstance(told, dict) else None
+    message: Any = (
+        cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
+    )
+    return message if isinstance(message, str) else text
+
+
+def _facts(answer: object) -> Facts:
+    usage: Any = cast("dict[str, Any]", answer).get("usage") if isinstance(answer, dict) else None
+    if not isinstance(usage, dict):
+        return Facts()
+    counts = cast("dict[str, object]", usage)
+    read = _count(counts.get("prompt_tokens", counts.get("input_tokens")))
+    written = _count(counts.get("completion_tokens", counts.get("output_tokens")))
+    return Facts(input_tokens=read, output_tokens=written)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -142,8 +142,6 @@ class _Port:
                 )
         except TimeoutError:
             raise self.error(TimedOut(f"no answer in {self.timeout:g} s")) from None
-        except IndexError as error:
-            raise self.error(MalformedReply("the answer has no choices")) from error
         except Exception as error:  # noqa: BLE001  it raises many kinds, and some bare ones
             status = getattr(error, "status_code", None)
             words = self.words(error)
@@ -163,6 +161,8 @@ class _Port:
     def reply(self, response: Any) -> Reply:
         """Read an answer; its facts are kept even where it cannot be used."""
         facts = _facts(response)
+        if not response.choices:
+            raise self.error(MalformedReply("the answer has no choices"), facts)
         choice = response.choices[0]
         text = choice.message.content or ""
         if choice.finish_reason == "content_filter":

@@ -6,6 +6,7 @@ protocol's own field for it, whose values are texts: what is none is written as 
     X-Session-Id      the session, such as refund/1      X-Turn      the turn, from 1
     Idempotency-Key   the session and the request        Authorization   Bearer, from the
                       environment variable CONVSIM_AGENT_API_KEY, where it is set
+                      and the URL has no user of its own
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ async def agent_http(
             Problem(f"agent_params: {name}", "is set by convsim; leave it out") for name in taken
         )
     aiohttp = import_vendor("aiohttp", extra="cli")
-    key = os.environ.get(API_KEY, "")
+    # Credentials in the URL are for this agent alone, so they win.
+    key = "" if "@" in urlsplit(endpoint).netloc else os.environ.get(API_KEY, "")
     sent = {**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
     async with aiohttp.ClientSession(
         headers=sent,

@@ -96,10 +96,12 @@ def make_plan(
     *,
     file_format: Format = "auto",
     select: Sequence[str] = (),
+    to_run: bool = True,
 ) -> Plan:
     """Find and check everything that a run needs. Raises `InvalidSpec` with all problems at once.
 
-    Without an agent it can be looked at, but not run.
+    Where it is not `to_run` but to be looked at, an agent or a model may be missing; a missing
+    model is among the warnings.
     """
     problems: list[Problem] = list(_limit_problems(settings))
     read = _tried(problems, lambda: read_cases(cases, file_format))
@@ -113,13 +115,16 @@ def make_plan(
     user_model = _tried(problems, lambda: _user_model(settings))
     goal_model = _tried(problems, lambda: _goal_model(settings))
     found = None if agent is None else _tried(problems, lambda: _agent(agent, settings))
-    problems += _missing_models(planned, settings)
+    missing = tuple(_missing_models(planned, settings))
+    if to_run:
+        problems += missing
     problems += _unpriced(settings, (user_model, goal_model))
     if found is not None:
         problems += found.problems([one.case for one in planned])
     if problems or budget is None:
         raise InvalidSpec(problems)
-    return Plan(planned, settings, budget, found, user_model, goal_model, warnings)
+    doubts = warnings if to_run else (*warnings, *missing)
+    return Plan(planned, settings, budget, found, user_model, goal_model, doubts)
 
 
 def _turns(one: CasePlan) -> int:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("*.py"))
 
-SHOWN = frozenset({"console", "json", "sh", "text", "toml", "yaml"})  # read, not run
+# Not run here: commands are in test_commands.py, files of cases in test_page.py of their loader.
+SHOWN = frozenset({"console", "csv", "diff", "json", "sh", "text", "toml", "yaml"})
 BODY_IS_MARKDOWN = frozenset("{admonition} {important} {note} {tip} {warning}".split())
 DIRECTIVES = BODY_IS_MARKDOWN | frozenset(
     "{automodule} {currentmodule} {eval-rst} {figure} {glossary} {image} {include} {list-table} "

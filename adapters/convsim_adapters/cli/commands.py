@@ -88,7 +88,7 @@ def run(**told: Any) -> int:
     """Play every case of the files CASES against the agent."""
     out, as_json, quiet = told.pop("out"), told.pop("as_json"), told.pop("quiet")
     fail_under = told.pop("fail_under")
-    plan = _planned(**told)
+    plan = _planned(to_run=True, **told)
     if plan is None:
         return BAD_INPUT
     return _carried_out(plan, out, as_json=as_json, quiet=quiet, fail_under=fail_under)
@@ -103,7 +103,7 @@ def check(**told: Any) -> int:
     """Validate the files CASES, print what would run, and call nothing."""
     from convsim_adapters.cli.tables import plan_summary, plan_table  # noqa: PLC0415  heavy
 
-    plan = _planned(**told)
+    plan = _planned(to_run=False, **told)
     if plan is None:
         return BAD_INPUT
     _print(plan_table(plan), "", plan_summary(plan))
@@ -170,7 +170,7 @@ def completion(shell: str) -> None:
         click.echo(found(convsim, {}, "convsim", "_CONVSIM_COMPLETE").source())
 
 
-def _planned(**told: Any) -> Plan | None:
+def _planned(*, to_run: bool, **told: Any) -> Plan | None:
     """The plan that the options ask for; None where its problems have been told."""
     from convsim_adapters.plans import Settings, make_plan  # noqa: PLC0415  not for --help
 
@@ -179,7 +179,11 @@ def _planned(**told: Any) -> Plan | None:
     for kind in ("user", "goal", "agent"):
         told[f"{kind}_params"] = told.pop(f"{kind}_param")
     settings = Settings(**told)
-    plan = _tried(lambda: make_plan(cases, agent, settings, file_format=file_format, select=select))
+    plan = _tried(
+        lambda: make_plan(
+            cases, agent, settings, file_format=file_format, select=select, to_run=to_run
+        )
+    )
     for doubt in () if plan is None else plan.warnings:
         _say(f"warning: {doubt}")
     return plan

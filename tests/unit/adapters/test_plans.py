@@ -175,3 +175,9 @@ def test_what_a_run_can_come_to_is_counted() -> None:
     assert plan.most_model_calls == 3 * (2 * 2 * 5 + 0 + 2 * 2 * 5)
     alone = make_plan([PLAIN], agent, Settings(user="by-user", user_model=model, max_asks=1))
     assert alone.most_model_calls == 11  # the user is asked once more after the last reply
+
+
+def test_a_plan_to_look_at_needs_no_model_and_no_agent() -> None:
+    plan = make_plan([PLAIN], None, Settings(), to_run=False)
+    assert [problem.field for problem in plan.warnings] == ["user_model", "goal_model"]
+    assert (plan.agent, plan.most_model_calls) == (None, 60)

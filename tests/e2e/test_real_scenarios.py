@@ -1,0 +1,110 @@
+"""114 scenarios of tau2-bench through the command, litellm's client and a real server."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+TASKS = Path(__file__).parents[3] / "shared" / "data" / "tau2" / "retail_tasks.json"
+CANARY = "sk-canary-0123456789"
+FAILURES = (
+    "401",
+    "429",
+    "429 after",
+    "500",
+    "529",
+    "choices []",
+    "cut json",
+    "hang",
+    "html",
+    "huge",
+    "no usage",
+    "null content",
+    "reset",
+)
+RETRIES, MAX_TURNS, MAX_ASKS = 4, 5, 3
+TYPED = {"goal_achieved", "max_turns", "user_failed", "goal_check_failed"}
+
+pytestmark = pytest.mark.skipif(
+    not TASKS.exists(),
+    reason="the tau2-bench tasks are not at ../shared/data/tau2; they are not part of this project",
+)
+
+
+@pytest.fixture
+def played(convsim, here, loopback):
+    """Play all 114 of them; how the command ended, and the record of each session."""
+
+    def play(**more):
+        ran = convsim(
+            "run",
+            TASKS,
+            "--agent=agents:shop",
+            "--user-model=openai/gpt-4o-mini",
+            f"--max-turns={MAX_TURNS}",
+            f"--retries={RETRIES}",
+            "--timeout=2",
+            "--concurrency=100",
+            "--out=run",
+            OPENAI_API_KEY=CANARY,
+            OPENAI_API_BASE=loopback.base,
+            **more,
+        )
+        lines = (here / "run" / "results.jsonl").read_text().splitlines()
+        return ran, [json.loads(line) for line in lines]
+
+    return play
+
+
+def reasons(records):
+    return Counter(record["stop_reason"] for record in records)
+
+
+def models_attempts(records):
+    """What was sent to models: all attempts but the agent's one in each turn that it was called."""
+    agents = sum(m["speaker"] == "agent" for record in records for m in record["transcript"])
+    return sum(record["usage"]["attempts"] for record in records) - agents
+
+
+def test_real_scenarios_all_come_to_their_end(played, loopback) -> None:
+    loopback.keep = False
+    ran, records = played()
+    assert ran.code == 0, ran.err
+    assert len({record["case_id"] for record in records}) == 114
+    assert set(reasons(records)) == {"goal_achieved", "max_turns"}
+    assert models_attempts(records) == loopback.count
+    assert all(record["usage"]["attempts"] == record["usage"]["requests"] for record in records)
+    assert all(record["usage"]["unpriced"] <= record["usage"]["wasted"] for record in records)
+
+
+def test_with_every_failure_each_session_still_ends_typed(played, loopback, here) -> None:
+    """5 % of the requests fail in each of thirteen ways, so two thirds of them in one of them."""
+    loopback.keep = False
+    loopback.share, loopback.kinds = 0.05 * len(FAILURES), FAILURES
+    ran, records = played()
+    assert ran.code == 3
+    assert "Traceback" not in ran.err
+    assert len({record["case_id"] for record in records}) == 114
+    assert set(reasons(records)) <= TYPED
+    assert set(loopback.failed) == set(FAILURES)
+    # A request that nobody waited for any more may have been sent again before it was forgotten.
+    wasted = sum(record["usage"]["wasted"] for record in records)
+    asked = sum(record["usage"]["requests"] for record in records)
+    assert models_attempts(records) <= loopback.count
+    assert loopback.count <= models_attempts(records) + RETRIES * wasted
+    assert loopback.count <= (1 + RETRIES) * asked
+    for record in records:
+        if record["stop_reason"].endswith("_failed"):
+            assert record["detail"].partition(":")[0] in {
+                "malformed_reply",
+                "rate_limited",
+                "timed_out",
+                "unauthorized",
+                "unavailable",
+                "unusable_replies",
+            }
+    files = list((here / "run").iterdir())
+    assert len(files) == 2
+    assert not any(CANARY in file.read_text() for file in files)
+    assert CANARY not in ran.out + ran.err

@@ -1,17 +1,21 @@
-"""Calling code that blocks, each call in a daemon thread of its own.
+"""Calling code that blocks, each call in a daemon thread that has nothing else to do.
 
 A thread inside somebody's agent cannot be stopped. A daemon at least holds up neither the other
-sessions nor the end of the process; the pools of the standard library wait for theirs.
+sessions nor the end of the process; the pools of the standard library wait for theirs. A thread
+that is done waits for the next call for a while, since starting one costs a millisecond of waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Generic, ParamSpec, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -64,8 +68,45 @@ def start_daemon(name: str, call: Callable[[], T], deliver: Callable[[Outcome[T]
         threading.current_thread().name = THREAD_PREFIX
         deliver(outcome)
 
-    run = copy_context().run
-    threading.Thread(target=run, args=(called,), name=name, daemon=True).start()
+    job = Job(name, partial(copy_context().run, called))
+    try:
+        IDLE.pop().put(job)
+    except IndexError:  # nobody is idle
+        inbox: Inbox = SimpleQueue()
+        inbox.put(job)
+        threading.Thread(target=_work, args=(inbox,), name=name, daemon=True).start()
+
+
+@frozen
+class Job:
+    """A call to make, and the name that the thread has meanwhile."""
+
+    name: str
+    run: Callable[[], None]
+
+
+Inbox: TypeAlias = "SimpleQueue[Job]"
+
+IDLE: deque[Inbox] = deque()  # of the threads that wait; whoever takes one has to give it a job
+PATIENCE = 5.0  # seconds that a thread waits for its next call
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=IDLE.clear)  # which takes no threads along
+
+
+def _work(inbox: Inbox) -> None:
+    while True:
+        try:
+            job = inbox.get(timeout=PATIENCE)
+        except Empty:
+            try:
+                IDLE.remove(inbox)
+            except ValueError:  # somebody has just taken it
+                continue
+            return
+        threading.current_thread().name = job.name
+        job.run()
+        del job  # what it holds may be large, and the next may be late
+        IDLE.append(inbox)
 
 
 async def in_daemon(name: str, call: Callable[[], T]) -> T:

@@ -4,12 +4,9 @@
 a machine.
 """
 
-import os
-import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
@@ -21,8 +18,7 @@ from convsim_fp.interpreters import Ports, converse, perform
 
 pytestmark = pytest.mark.benchmark
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+TABLE = "core"
 CASE = TestCase(goal="return the red shoes")
 ROWS: list[tuple[str, str, str, str]] = []
 
@@ -32,25 +28,6 @@ def talks(view: View) -> Say:
 
 
 RULES = Rules(talks, goals.never, max_turns=5_000)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _table() -> Iterator[None]:
-    yield
-    lines = ["| what | aim | measured | floor, in the same run |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(row)} |" for row in ROWS]
-    table = "\n".join([*lines, "", f"Measured on {machine()}."])
-    print(f"\n{table}")  # noqa: T201  what `just bench` shows
-    if os.environ.get("CONVSIM_WRITE_FIGURES"):
-        text = PAGE.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        PAGE.write_text(f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}", encoding="utf-8")
-
-
-def machine() -> str:
-    cores = os.cpu_count()
-    python = platform.python_version()
-    return f"{platform.system()} {platform.machine()}, {cores} shared cores, Python {python}"
 
 
 def seconds(call: Callable[[], object], times: int, runs: int = 9) -> float:

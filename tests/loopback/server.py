@@ -108,6 +108,11 @@ def talk(body: dict[str, Any]) -> str:
     return words
 
 
+def never(body: dict[str, Any]) -> str:
+    """`talk`, with a judge who always says no: every conversation goes on to its limit."""
+    return talk(body).replace('"result": "yes"', '"result": "no"')
+
+
 def completion(text: str | None, model: str, **changed: Any) -> dict[str, Any]:
     choice = {
         "index": 0,
@@ -303,8 +308,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
+    parser.add_argument("--never", action="store_true", help="no goal is ever reached")
     told = parser.parse_args(words)
-    asyncio.run(_forever(Loopback(latency=told.latency, keep=False), told.port))
+    speaker = never if told.never else talk
+    asyncio.run(_forever(Loopback(latency=told.latency, talk=speaker, keep=False), told.port))
 
 
 if __name__ == "__main__":

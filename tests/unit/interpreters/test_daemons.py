@@ -1,4 +1,7 @@
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from contextvars import ContextVar
 
@@ -159,3 +162,49 @@ def test_threads_are_told_apart_by_their_session() -> None:
         await asyncio.gather(*tasks)
 
     asyncio.run(main())
+
+
+def test_a_thread_that_is_done_takes_the_next_call() -> None:
+    def call():
+        return threading.get_ident()
+
+    async def one_after_another():
+        seen = set()
+        for number in range(20):
+            seen.add(await in_daemon(f"convsim s/{number} 1/agent/0", call))
+            await asyncio.sleep(0.001)  # it is idle a moment after it has delivered
+        return seen
+
+    assert len(asyncio.run(one_after_another())) < 20
+
+
+def test_a_call_never_waits_for_a_thread_that_is_busy() -> None:
+    free = threading.Event()
+
+    async def all_at_once():
+        blocked = [asyncio.create_task(in_daemon(f"b{n}", free.wait)) for n in range(5)]
+        await asyncio.sleep(0.01)
+        try:
+            return await in_daemon("last", lambda: "done")
+        finally:
+            free.set()
+            await asyncio.gather(*blocked)
+
+    assert asyncio.run(all_at_once()) == "done"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_does_not_wait_for_threads_of_its_parent() -> None:
+    code = (
+        "import asyncio, os, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        "from convsim_fp.interpreters.daemons import in_daemon\n"
+        "asyncio.run(in_daemon('a', int))\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(asyncio.run(in_daemon('b', lambda: 7)))\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "7\n"

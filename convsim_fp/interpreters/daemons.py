@@ -23,6 +23,7 @@ from attrs import frozen
 from convsim_fp.interpreters.answers import close
 
 __all__ = [
+    "IDLE",
     "INSIDE",
     "RUN_THREAD",
     "THREAD_PREFIX",
@@ -68,45 +69,45 @@ def start_daemon(name: str, call: Callable[[], T], deliver: Callable[[Outcome[T]
         threading.current_thread().name = THREAD_PREFIX
         deliver(outcome)
 
-    job = Job(name, partial(copy_context().run, called))
+    run = partial(copy_context().run, called)
     try:
-        IDLE.pop().put(job)
-    except IndexError:  # nobody is idle
-        inbox: Inbox = SimpleQueue()
-        inbox.put(job)
-        threading.Thread(target=_work, args=(inbox,), name=name, daemon=True).start()
+        worker = IDLE.pop()
+    except IndexError:
+        worker = Worker(name)
+        worker.start()
+    worker.name = name
+    worker.calls.put(run)
 
 
-@frozen
-class Job:
-    """A call to make, and the name that the thread has meanwhile."""
+class Worker(threading.Thread):
+    """A daemon that makes one call after another, and goes when none comes for a while."""
 
-    name: str
-    run: Callable[[], None]
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def run(self) -> None:
+        """Make calls."""
+        while self._made_one():
+            IDLE.append(self)
+
+    def _made_one(self) -> bool:
+        while True:
+            try:
+                self.calls.get(timeout=PATIENCE)()
+            except Empty:
+                try:
+                    IDLE.remove(self)
+                except ValueError:  # somebody has just taken it, and brings a call
+                    continue
+                return False
+            return True
 
 
-Inbox: TypeAlias = "SimpleQueue[Job]"
-
-IDLE: deque[Inbox] = deque()  # of the threads that wait; whoever takes one has to give it a job
-PATIENCE = 5.0  # seconds that a thread waits for its next call
+IDLE: deque[Worker] = deque()  # who takes one out has to give it a call
+PATIENCE = 1.0  # seconds that an idle one waits
 if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=IDLE.clear)  # which takes no threads along
-
-
-def _work(inbox: Inbox) -> None:
-    while True:
-        try:
-            job = inbox.get(timeout=PATIENCE)
-        except Empty:
-            try:
-                IDLE.remove(inbox)
-            except ValueError:  # somebody has just taken it
-                continue
-            return
-        threading.current_thread().name = job.name
-        job.run()
-        del job  # what it holds may be large, and the next may be late
-        IDLE.append(inbox)
 
 
 async def in_daemon(name: str, call: Callable[[], T]) -> T:

@@ -3,11 +3,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextvars import ContextVar
 
 import pytest
 
-from convsim_fp.interpreters.daemons import INSIDE, DaemonExecutor, in_daemon, left_behind
+from convsim_fp.interpreters.daemons import IDLE, INSIDE, DaemonExecutor, in_daemon, left_behind
 
 
 def where():
@@ -61,6 +62,12 @@ def thread_named(name):
     return next(thread for thread in threading.enumerate() if thread.name == name)
 
 
+def until_idle(thread):
+    """Wait until it has delivered, and takes other calls."""
+    while thread not in IDLE:
+        time.sleep(0.001)
+
+
 def test_a_coroutine_that_comes_after_its_caller_has_gone_is_closed() -> None:
     held = Held(gives=never)
 
@@ -72,7 +79,7 @@ def test_a_coroutine_that_comes_after_its_caller_has_gone_is_closed() -> None:
             await task
         thread = thread_named("convsim late")
         held.release.set()
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(until_idle, thread)
         await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -89,7 +96,7 @@ def test_a_coroutine_that_comes_after_its_loop_has_gone_is_closed() -> None:
     asyncio.run(main())
     thread = thread_named("convsim later")
     held.release.set()
-    thread.join()
+    until_idle(thread)
 
 
 def test_an_error_that_comes_after_its_caller_has_gone_is_dropped() -> None:
@@ -106,7 +113,7 @@ def test_an_error_that_comes_after_its_caller_has_gone_is_dropped() -> None:
     asyncio.run(main())
     thread = thread_named("convsim last")
     held.release.set()
-    thread.join()
+    until_idle(thread)
 
 
 def test_to_thread_runs_in_daemons_named_after_the_request() -> None:

@@ -46,9 +46,9 @@ docs:
 bench *args:
     CONVSIM_WRITE_FIGURES=1 {{bin}}/pytest tests/benchmarks -m benchmark -p no:randomly -s {{args}}
 
-# The example that the README begins with.
+# What the README begins with.
 demo:
-    {{bin}}/python docs/examples/quickstart.py
+    {{bin}}/convsim demo
 
 # Everything that CI checks, on a copy of the tree.
 check:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 
 import click
 
-__all__ = ["PARAMETER", "cases_argument", "play_options", "read_options"]
+__all__ = ["cases_argument", "play_options", "read_options"]
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -51,13 +51,6 @@ class Parameters(click.Option):
 
 
 PARAMETER = Parameter()
-
-cases_argument = click.argument(
-    "cases",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-)
 
 
 def _option(*names: str, **told: Any) -> Decorator:
@@ -145,12 +138,21 @@ PLAYING = (
 )
 
 
-def _all(options: tuple[Decorator, ...]) -> Decorator:
-    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
-        return reduce(lambda made, option: option(made), reversed(options), command)
+def cases_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument for files of cases."""
+    taken = click.argument("cases", nargs=-1, required=True, type=click.Path(path_type=Path))
+    return taken(command)
 
-    return decorated
+
+def read_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for how cases are read and which of them are taken."""
+    return _with(READING, command)
 
 
-read_options = _all(READING)
-play_options = _all(PLAYING)
+def play_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for who plays, who judges, and the limits."""
+    return _with(PLAYING, command)
+
+
+def _with(options: tuple[Decorator, ...], command: Callable[..., Any]) -> Callable[..., Any]:
+    return reduce(lambda made, option: option(made), reversed(options), command)

@@ -17,6 +17,7 @@ __all__ = ["Run", "SessionResult", "Usage"]
 N = TypeVar("N", int, float)
 
 FAILURES = (StopReason.AGENT_FAILED, StopReason.USER_FAILED, StopReason.GOAL_CHECK_FAILED)
+CUT_SHORT = (StopReason.BUDGET, StopReason.DEADLINE, StopReason.CANCELLED)
 INTERRUPTED, FAILED, UNDER_RATE, FINE = 130, 3, 1, 0
 
 
@@ -133,6 +134,11 @@ class SessionResult:
     def failed(self) -> bool:
         """Whether agent, user, judge or what lies between them failed."""
         return self.stop_reason in FAILURES
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether budget, deadline or a signal ended it before its own end."""
+        return self.stop_reason in CUT_SHORT
 
 
 @frozen

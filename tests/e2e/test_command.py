@@ -29,7 +29,7 @@ def test_a_run_shows_what_failed_first_and_says_why(convsim, here) -> None:
     assert "agent_failed" in ran.out
     assert "agent_error: RuntimeError: no such order at all" in ran.out
     assert "no message of the agent matches 'abracadabra'" in ran.out
-    assert "goal achieved in 1 of 3 sessions (33 %) · 4 turns" in ran.out
+    assert "goal achieved in 1 of 3 sessions (33 %; 1 failed) · 4 turns" in ran.out
     assert "stop reasons: goal_achieved 1, user_left 1, agent_failed 1" in ran.out
     assert "next:  convsim show first broken/1" in ran.out
     assert [record["case_id"] for record in records(here / "first")] == [
@@ -167,6 +167,7 @@ def test_a_budget_ends_what_goes_on_and_keeps_what_is_finished(convsim, here) ->
     assert ran.code == 0
     reasons = [record["stop_reason"] for record in records(here / "first")]
     assert reasons == ["max_turns", "budget", "budget"]
+    assert "goal achieved in 0 of 3 sessions (0 %; 2 cut short)" in ran.out
     assert "the budget of 0.7 US dollars is used up: 0.75 US dollars" in ran.out
 
 

@@ -49,6 +49,11 @@ def run_summary(run: Run) -> RenderableType:
     """The stop reasons summed up, and what all sessions took together."""
     sessions = len(run.sessions)
     reached = f"goal achieved in {run.achieved} of {count(sessions, 'session')}"
+    part = [share(run.achieved, sessions)]
+    if cut := sum(one.cut_short for one in run.sessions):
+        part.append(f"{cut} cut short")
+    if failed := sum(one.failed for one in run.sessions):
+        part.append(f"{failed} failed")
     reasons = ", ".join(f"{reason} {number}" for reason, number in run.stop_reasons.items())
     turns = sum(one.turns for one in run.sessions)
     took = [count(turns, "turn"), f"{run.seconds:.1f} s"]
@@ -58,7 +63,7 @@ def run_summary(run: Run) -> RenderableType:
     if usage.attempts > usage.requests:
         took.append(f"{count(usage.attempts - usage.requests, 'request')} sent again")
     lines = [
-        Text(f"{reached} ({share(run.achieved, sessions)}) · {' · '.join(took)}", style="bold"),
+        Text(f"{reached} ({'; '.join(part)}) · {' · '.join(took)}", style="bold"),
         Text(f"stop reasons: {reasons}"),
     ]
     return Group(*lines)

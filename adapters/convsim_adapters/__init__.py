@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convsim_adapters.callables import as_agent, ports_per_session
-    from convsim_adapters.results import Run, SessionResult, Usage
-    from convsim_adapters.simulation import SimulationInterrupted, simulate
+    from convsim_adapters.running.results import Run, SessionResult, Usage
+    from convsim_adapters.running.simulation import SimulationInterrupted, simulate
 
 __all__ = [
     "Run",
@@ -25,7 +25,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("callables", "results", "simulation")
+_MODULES = ("callables", "running.results", "running.simulation")
 
 
 def __getattr__(name: str) -> object:

@@ -21,8 +21,8 @@ from convsim_fp.errors import InvalidSpec
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from convsim_adapters.plans import Plan
-    from convsim_adapters.results import Run
+    from convsim_adapters.running.plans import Plan
+    from convsim_adapters.running.results import Run
 
 __all__ = ["convsim", "run_command"]
 
@@ -134,7 +134,7 @@ def demo(write: Path | None, out: Path | None) -> int:
         click.echo(f"wrote {' and '.join(path.name for path in written)}; next:")
         click.echo(f"  cd {write}\n  convsim run cases.yaml --agent shop:OrderDesk")
         return 0
-    from convsim_adapters.plans import Settings, make_plan  # noqa: PLC0415
+    from convsim_adapters.running.plans import Settings, make_plan  # noqa: PLC0415
 
     plan = _tried(lambda: make_plan(CASES, DEMO_AGENT, Settings()))
     if plan is None:
@@ -150,7 +150,7 @@ def demo(write: Path | None, out: Path | None) -> int:
 def show(directory: Path, case: str | None) -> int:
     """Print the transcripts of the run in DIR, or those of one CASE (ID or ID/TRIAL)."""
     from convsim_adapters.cli.tables import transcript  # noqa: PLC0415  heavy
-    from convsim_adapters.run_files import read_run, sessions_of  # noqa: PLC0415
+    from convsim_adapters.running.run_files import read_run, sessions_of  # noqa: PLC0415
 
     shown = _tried(lambda: sessions_of(read_run(directory), case))
     if shown is None:
@@ -172,7 +172,7 @@ def completion(shell: str) -> None:
 
 def _planned(*, to_run: bool, **told: Any) -> Plan | None:
     """The plan that the options ask for; None where its problems have been told."""
-    from convsim_adapters.plans import Settings, make_plan  # noqa: PLC0415  not for --help
+    from convsim_adapters.running.plans import Settings, make_plan  # noqa: PLC0415  not for --help
 
     cases, agent = told.pop("cases"), told.pop("agent")
     file_format, select = told.pop("file_format"), told.pop("select")
@@ -193,7 +193,7 @@ def _carried_out(
     plan: Plan, out: Path | None, *, as_json: bool, quiet: bool, fail_under: float | None
 ) -> int:
     from convsim_adapters.cli.progress import Quiet, watching  # noqa: PLC0415  not for --help
-    from convsim_adapters.simulation import (  # noqa: PLC0415
+    from convsim_adapters.running.simulation import (  # noqa: PLC0415
         SimulationInterrupted,
         execute,
     )
@@ -218,7 +218,7 @@ def _carried_out(
 
 def _shown(run: Run, *, as_json: bool, quiet: bool) -> None:
     from convsim_adapters.cli.tables import run_summary, run_table, urgency  # noqa: PLC0415
-    from convsim_adapters.run_files import run_record  # noqa: PLC0415
+    from convsim_adapters.running.run_files import run_record  # noqa: PLC0415
 
     if as_json:
         click.echo(json.dumps(run_record(run)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convsim_adapters.results import Usage
+from convsim_adapters.running.results import Usage
 
 __all__ = ["cost", "count", "share", "tokens"]
 

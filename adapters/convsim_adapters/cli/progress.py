@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, tokens
-from convsim_adapters.results import SessionResult, Usage
+from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import CallAgent
 from convsim_fp.interpreters import Entry
 

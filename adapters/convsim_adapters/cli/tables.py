@@ -11,9 +11,9 @@ from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, share, tokens
 from convsim_adapters.cli.plain import one_line, printable
-from convsim_adapters.plans import Plan
-from convsim_adapters.public import public_url
-from convsim_adapters.results import Run, SessionResult
+from convsim_adapters.running.plans import Plan
+from convsim_adapters.running.public import public_url
+from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import StopReason, ToolCall, thaw
 from convsim_fp.core.json_values import readable
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convsim_adapters.plans import Settings, make_plan
+from convsim_adapters.running.plans import Settings, make_plan
 from convsim_fp.core import TestCase
 from convsim_fp.errors import InvalidSpec
 

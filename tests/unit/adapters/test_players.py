@@ -2,7 +2,7 @@
 
 import pytest
 
-from convsim_adapters.players import check_fields, players
+from convsim_adapters.running.players import check_fields, players
 from convsim_fp import goals, users
 from convsim_fp.core import Leave, TestCase, Verdict
 from convsim_fp.errors import InvalidSpec

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convsim_adapters import Run, SessionResult, Usage
-from convsim_adapters.run_files import RunFiles, read_run, session_record, sessions_of
+from convsim_adapters.running.run_files import RunFiles, read_run, session_record, sessions_of
 from convsim_fp.core import (
     CallAgent,
     Generate,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convsim_adapters.targets import is_target, is_url, load_target
+from convsim_adapters.running.targets import is_target, is_url, load_target
 from convsim_fp.errors import InvalidSpec
 
 

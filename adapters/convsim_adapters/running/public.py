@@ -7,9 +7,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from attrs import fields
 
-from convsim_adapters.models import ChosenModel
-from convsim_adapters.plans import Plan, Settings
-from convsim_adapters.targets import is_url
+from convsim_adapters.running.models import ChosenModel
+from convsim_adapters.running.plans import Plan, Settings
+from convsim_adapters.running.targets import is_url
 
 __all__ = ["public_settings", "public_url"]
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from attrs import asdict, define, evolve
 
-from convsim_adapters.results import Run, SessionResult, Usage
+from convsim_adapters.running.results import Run, SessionResult, Usage
 from convsim_fp.core import Message, StopReason, ToolCall, Transcript, Verdict, freeze, thaw
 from convsim_fp.errors import InvalidSpec, Problem
 

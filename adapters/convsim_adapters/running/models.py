@@ -7,7 +7,7 @@ from typing import cast
 
 from attrs import frozen
 
-from convsim_adapters.targets import is_target, is_url, load_target
+from convsim_adapters.running.targets import is_target, is_url, load_target
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Model
 

@@ -9,8 +9,8 @@ from typing import cast
 from attrs import frozen
 
 from convsim_adapters.callables import as_agent, ports_per_session
+from convsim_adapters.running.targets import is_url, load_target
 from convsim_adapters.signatures import read_agent_signature
-from convsim_adapters.targets import is_url, load_target
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import TestCase
 from convsim_fp.errors import InvalidSpec, Problem

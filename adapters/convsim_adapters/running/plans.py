@@ -8,11 +8,11 @@ from typing import Literal, TypeVar, cast
 
 from attrs import evolve, frozen
 
-from convsim_adapters.agents import AgentTarget, ChosenAgent, choose_agent
 from convsim_adapters.case_files.files import Format
-from convsim_adapters.case_lists import Cases, read_cases, selected
-from convsim_adapters.models import ChosenModel, Params, choose_model, judges_params
-from convsim_adapters.players import Cast, players
+from convsim_adapters.running.agents import AgentTarget, ChosenAgent, choose_agent
+from convsim_adapters.running.case_lists import Cases, read_cases, selected
+from convsim_adapters.running.models import ChosenModel, Params, choose_model, judges_params
+from convsim_adapters.running.players import Cast, players
 from convsim_fp import users
 from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase
 from convsim_fp.errors import InvalidSpec, Problem

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import Factory, define, frozen
 
-from convsim_adapters.results import SessionResult, Usage
+from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import State
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
 

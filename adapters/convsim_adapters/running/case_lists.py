@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 from attrs import evolve
 
 from convsim_adapters.case_files.files import Format
-from convsim_adapters.players import OWNERS, check_fields
+from convsim_adapters.running.players import OWNERS, check_fields
 from convsim_fp.core import TestCase, parse_cases
 from convsim_fp.errors import InvalidSpec, Problem
 

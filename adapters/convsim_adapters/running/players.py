@@ -8,7 +8,7 @@ from typing import cast
 
 from attrs import evolve, frozen
 
-from convsim_adapters.targets import is_target, load_target
+from convsim_adapters.running.targets import is_target, load_target
 from convsim_fp import goals, users
 from convsim_fp.core import GoalCheck, SimulatedUser, TestCase
 from convsim_fp.errors import InvalidSpec, Problem

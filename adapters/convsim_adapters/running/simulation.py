@@ -11,15 +11,15 @@ from secrets import token_hex
 from time import monotonic
 from typing import Literal
 
-from convsim_adapters.agents import AgentTarget, ChosenAgent
 from convsim_adapters.case_files.files import Format
-from convsim_adapters.case_lists import Cases
-from convsim_adapters.models import ChosenModel, Params
-from convsim_adapters.plans import Plan, Settings, make_plan
-from convsim_adapters.public import public_settings
-from convsim_adapters.recording import Recorder
-from convsim_adapters.results import Run, SessionResult
-from convsim_adapters.run_files import RunFiles
+from convsim_adapters.running.agents import AgentTarget, ChosenAgent
+from convsim_adapters.running.case_lists import Cases
+from convsim_adapters.running.models import ChosenModel, Params
+from convsim_adapters.running.plans import Plan, Settings, make_plan
+from convsim_adapters.running.public import public_settings
+from convsim_adapters.running.recording import Recorder
+from convsim_adapters.running.results import Run, SessionResult
+from convsim_adapters.running.run_files import RunFiles
 from convsim_fp.core import GoalCheck, Rules, SimulatedUser, State, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import (

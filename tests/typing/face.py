@@ -1,10 +1,11 @@
 """What a type checker has to see of the public surface: checked, never run."""
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import assert_type
 
 import convsim_fp
-from convsim_adapters import as_agent, ports_per_session
+from convsim_adapters import Run, as_agent, ports_per_session, simulate
 from convsim_fp import (
     AgentReplied,
     AgentReply,
@@ -117,3 +118,30 @@ if isinstance(end, Stopped):
     assert_type(end.reason, StopReason)
     assert_type(end.turns, int)
 assert_type(Satisfied("done").why, str)
+
+
+def front_door() -> None:
+    """Everything that the command can be told, typed."""
+    run = simulate(
+        [TestCase(goal="a refund"), {"goal": "a refund"}],
+        lambda messages: "Yes?",
+        user="by-user",
+        user_model=model,
+        goal_check=goals.when("refunded"),
+        goal_model="openai/gpt-5-mini",
+        goal_params={"temperature": 0},
+        on_goal_check_failure="continue",
+        trials=2,
+        overlap=False,
+        max_cost=1.5,
+        format="auto",
+        select=["tag:money"],
+        out=Path("runs") / "first",
+        finished=lambda result: result.turns,
+    )
+    assert_type(run, Run)
+    assert_type(run.sessions[0].usage.cost, float | None)
+    assert_type(run.sessions[0].stop_reason, StopReason)
+    assert_type(run.exit_code(fail_under=0.9), int)
+    simulate("cases.yaml", "shop:agent", format="xml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    simulate(["a.yaml", Path("b.csv")], "http://127.0.0.1:8000/v1", agent_params={"model": "x"})

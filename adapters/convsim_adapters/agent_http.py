@@ -6,24 +6,31 @@ protocol's own field for it, whose values are texts: what is none is written as 
     X-Session-Id      the session, such as refund/1      X-Turn      the turn, from 1
     Idempotency-Key   the session and the request        Authorization   Bearer, from the
                       environment variable CONVSIM_AGENT_API_KEY, where it is set
-                      and the URL has no user of its own
+                      and neither the URL nor `headers` say who asks
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, frozen
 
-from convsim_adapters.http_errors import one_line, retry_after, sorted_error
+from convsim_adapters.http_errors import (
+    one_line,
+    retry_after,
+    secrets_among,
+    secrets_of_url,
+    sorted_error,
+    words_of,
+)
 from convsim_adapters.reply_forms import read_reply
 from convsim_adapters.vendors import import_vendor
-from convsim_fp.core import CallAgent, thaw
+from convsim_fp.core import CallAgent, NotJson, freeze, thaw
 from convsim_fp.errors import (
     AgentError,
     InvalidSpec,
@@ -42,6 +49,7 @@ API_KEY = "CONVSIM_AGENT_API_KEY"
 RESERVED = ("messages", "metadata", "stream")
 MAX_BYTES = 10 * 1024 * 1024
 CHUNK = 64 * 1024
+SHOWN = 80  # characters of what is no JSON
 ROLES = {"user": "user", "agent": "assistant"}
 
 
@@ -65,22 +73,19 @@ async def agent_http(
     raises the `PortError` that the answer stands for.
     """
     endpoint = endpoint_of(url)
-    if taken := [name for name in params or {} if name in RESERVED]:
-        raise InvalidSpec(
-            Problem(f"agent_params: {name}", "is set by convsim; leave it out") for name in taken
-        )
+    sent = _sent(endpoint, headers or {})
+    if problems := [*_param_problems(params or {}), *_header_problems(sent)]:
+        raise InvalidSpec(problems)
     aiohttp = import_vendor("aiohttp", extra="cli")
-    # Credentials in the URL are for this agent alone, so they win.
-    key = "" if "@" in urlsplit(endpoint).netloc else os.environ.get(API_KEY, "")
-    sent = {**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
     async with aiohttp.ClientSession(
         headers=sent,
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=timeout),
     ) as session:
-        secrets = tuple(value for value in (key, *(headers or {}).values()) if value)
         body = {"model": "agent", **(params or {})}
+        named = {**os.environ, **body, "headers": sent}
+        secrets = (*secrets_among(named), *secrets_of_url(endpoint))
         yield _Port(aiohttp, session, endpoint, body, timeout, secrets).call
 
 
@@ -93,6 +98,7 @@ def endpoint_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
     except ValueError:
         whole, parts = False, urlsplit("")
     if not whole or any(mark.isspace() for mark in url):
@@ -123,8 +129,9 @@ class _Port:
                 allow_redirects=False,
             )
             async with answered as response:
-                body = await _read(response)
-                if response.status != 200:
+                good = 200 <= response.status < 300
+                body = await _read(response) if good else await response.content.read(CHUNK)
+                if not good:
                     raise self.refused(response.status, dict(response.headers), body)
         except TimeoutError:
             raise self.error(TimedOut(f"no reply in {self.timeout:g} s")) from None
@@ -149,7 +156,7 @@ class _Port:
         """The error that a status stands for, in the endpoint's own words where it has some."""
         if 300 <= status < 400:
             return Refused(f"{status}: redirects are not followed; give the address itself")
-        words = one_line(_words(body), self.secrets)
+        words = one_line(words_of(body), self.secrets)
         return sorted_error(status, words, wait=retry_after(headers))
 
     def reply(self, body: bytes) -> AgentReply:
@@ -157,8 +164,9 @@ class _Port:
         try:
             answer: object = json.loads(body)
         except (ValueError, RecursionError):
-            shown = one_line(body[:80].decode(errors="replace"), self.secrets) or "nothing"
-            raise self.error(MalformedReply(f"the reply is no JSON: {shown}")) from None
+            shown = one_line(body[:CHUNK].decode(errors="replace"), self.secrets)[:SHOWN]
+            told = f"the reply is no JSON: {shown or 'nothing'}"
+            raise self.error(MalformedReply(told)) from None
         facts = _facts(answer)
         try:
             return evolve(read_reply(answer), facts=facts)
@@ -172,6 +180,33 @@ class _Port:
         place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         error.args = (f"{place}: {error}",)
         return error
+
+
+def _sent(endpoint: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of every request; the key of the environment only where nothing else is given."""
+    own = "@" in urlsplit(endpoint).netloc or "authorization" in map(str.lower, headers)
+    key = "" if own else os.environ.get(API_KEY, "").strip()
+    return {**({"Authorization": f"Bearer {key}"} if key else {}), **headers}
+
+
+def _param_problems(params: Mapping[str, object]) -> Iterator[Problem]:
+    for name, value in params.items():
+        try:
+            freeze(value)
+        except NotJson as error:
+            yield Problem(f"agent_params: {name}", f"is no JSON: {error}")
+        if name in RESERVED:
+            yield Problem(f"agent_params: {name}", "is set by convsim; leave it out")
+
+
+def _header_problems(headers: Mapping[str, object]) -> Iterator[Problem]:
+    """The headers that cannot be sent; a value may be secret and is not shown."""
+    for name, value in headers.items():
+        if not (isinstance(value, str) and f"{name}{value}".isprintable()):
+            what = (
+                "has a value that is no line of text; take out line breaks, write a number as text"
+            )
+            yield Problem(f"agent headers: {name!r:.80}", what)
 
 
 async def _read(response: Any) -> bytes:
@@ -198,29 +233,20 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _words(body: bytes) -> str:
-    """What an endpoint says of its error: the protocol's message, else how the body begins."""
-    text = body[:2000].decode(errors="replace")
-    try:
-        told: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return text
-    error: Any = cast("dict[str, Any]", told).get("error") if isinstance(told, dict) else None
-    message: Any = (
-        cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
-    )
-    return message if isinstance(message, str) else text
-
-
 def _facts(answer: object) -> Facts:
     usage: Any = cast("dict[str, Any]", answer).get("usage") if isinstance(answer, dict) else None
     if not isinstance(usage, dict):
         return Facts()
     counts = cast("dict[str, object]", usage)
-    read = _count(counts.get("prompt_tokens", counts.get("input_tokens")))
-    written = _count(counts.get("completion_tokens", counts.get("output_tokens")))
-    return Facts(input_tokens=read, output_tokens=written)
+    details: Any = counts.get("prompt_tokens_details", counts.get("input_tokens_details"))
+    cached = cast("dict[str, object]", details if isinstance(details, dict) else {})
+    return Facts(
+        input_tokens=_count(counts.get("prompt_tokens", counts.get("input_tokens"))),
+        output_tokens=_count(counts.get("completion_tokens", counts.get("output_tokens"))),
+        cached_tokens=_count(cached.get("cached_tokens")),
+    )
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return cast("int", value) if good else None

@@ -2,7 +2,9 @@
 
 litellm is imported when a model is made, which takes seconds. Its prices come from the map that it
 ships (the environment variable ``LITELLM_LOCAL_MODEL_COST_MAP`` is set unless it is set already),
-so that nothing but the calls themselves leaves the machine.
+so that nothing but the calls themselves leaves the machine. Its log goes to the handlers of the
+program alone, unless ``LITELLM_LOG`` is set: its own would write to standard output, and say all
+of it twice.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import asyncio
 import logging
 import os
 import re
+import sys
+import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from attrs import define, evolve, field
 
-from convsim_adapters.http_errors import one_line, retry_after, sorted_error
+from convsim_adapters.http_errors import one_line, retry_after, secrets_among, sorted_error
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import Generate, JsonObject, thaw
 from convsim_fp.errors import (
@@ -38,8 +42,7 @@ CURABLE = ("response_format", "temperature")
 MAX_TEXT = 1_000_000  # characters of a reply
 MARGIN = 5.0  # seconds by which litellm's own time-out comes after ours
 OFFLINE = "LITELLM_LOCAL_MODEL_COST_MAP"
-SECRET = re.compile(r"(?:API_KEY|TOKEN|SECRET|PASSWORD)$")
-LEAST_SECRET = 6  # characters
+LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
 
 log = logging.getLogger("convsim")
 
@@ -164,10 +167,10 @@ class _Port:
         if not response.choices:
             raise self.error(MalformedReply("the answer has no choices"), facts)
         choice = response.choices[0]
-        text = choice.message.content or ""
+        text: str = choice.message.content or ""
         if choice.finish_reason == "content_filter":
             raise self.error(Refused("the provider's content filter stopped the answer"), facts)
-        if not isinstance(text, str) or len(text) > MAX_TEXT:
+        if len(text) > MAX_TEXT:
             what = f"the answer has {len(text):,} characters, expected at most {MAX_TEXT:,}"
             raise self.error(MalformedReply(what), facts)
         return Reply(text, facts)
@@ -184,7 +187,8 @@ class _Port:
         """What the provider said, in one line, without keys and without litellm's prefixes."""
         said = re.sub(r"^(?:litellm\.)?\w+(?:Error|Timeout): |^\w+Exception - ", "", str(error))
         said = re.sub(r"(?:\w+(?:Error| Error): |\w+Exception - )+", "", said)
-        return one_line(said, _secrets(self.params))
+        said = said.partition("Traceback (most recent call last)")[0]
+        return one_line(said, secrets_among({**os.environ, **self.params}))
 
 
 class _Cure(Exception):
@@ -220,21 +224,13 @@ def _facts(response: Any) -> Facts:
         input_tokens=read,
         output_tokens=written,
         cached_tokens=_count(details, "cached_tokens"),
-        cost=float(cost) if isinstance(cost, int | float) else None,
+        cost=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
     )
 
 
 def _count(value: Any, name: str) -> int | None:
     found = getattr(value, name, None)
-    return found if isinstance(found, int) else None
-
-
-def _secrets(params: Mapping[str, object]) -> Iterator[str]:
-    """What must never stand in a message: keys that were given, or stand in the environment."""
-    named = {**os.environ, **{key.upper(): value for key, value in params.items()}}
-    for name, value in named.items():
-        if SECRET.search(name) and isinstance(value, str) and len(value) >= LEAST_SECRET:
-            yield value
+    return found if isinstance(found, int) and found >= 0 else None
 
 
 def _name_problems(vendor: Any, model: str, params: Mapping[str, object]) -> Iterator[Problem]:
@@ -254,6 +250,11 @@ def _name_problems(vendor: Any, model: str, params: Mapping[str, object]) -> Ite
 def _vendor() -> Any:
     """Import litellm, quietly and without a connection for its prices."""
     os.environ.setdefault(OFFLINE, "True")
+    ours = "litellm" not in sys.modules and "LITELLM_LOG" not in os.environ
     vendor: Any = import_vendor("litellm", extra="litellm")
     vendor.suppress_debug_info = True  # else it prints to standard output
+    for name in LOGGERS if ours else ():
+        logging.getLogger(name).handlers.clear()
+    # About answers that are not quite the protocol's; as an error it would take a good one away.
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
     return vendor

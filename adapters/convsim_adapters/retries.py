@@ -70,8 +70,8 @@ def with_retries(
     """A model port that tries again what is worth it, and whose facts are those of all attempts.
 
     The last error is raised as it came, with what all attempts cost. `may_go_on` is asked before
-    another attempt. `sleep` and `chance` are for tests; a coroutine function needs a `sleep` that
-    is one.
+    each wait for another attempt and after it. `sleep` and `chance` are for tests; a coroutine
+    function needs a `sleep` that is one.
 
     >>> from convsim_fp.errors import Unavailable
     >>> answers = iter([Unavailable("down"), "Hello."])
@@ -90,7 +90,12 @@ def with_retries(
 
         async def aasked(request: Generate) -> Reply | str:
             call = _Call(rules)
-            retrying = tenacity.AsyncRetrying(**call.settings(), sleep=sleep or asyncio.sleep)
+
+            async def slept(seconds: float) -> None:
+                await (sleep or asyncio.sleep)(seconds)
+                call.go_on()
+
+            retrying = tenacity.AsyncRetrying(**call.settings(), sleep=slept)
             try:
                 return call.reply(await retrying(asking, request))
             except PortError as error:
@@ -101,7 +106,12 @@ def with_retries(
 
     def asked(request: Generate) -> Reply | str:
         call = _Call(rules)
-        retrying = tenacity.Retrying(**call.settings(), sleep=sleep or time.sleep)
+
+        def slept(seconds: float) -> None:
+            (sleep or time.sleep)(seconds)
+            call.go_on()
+
+        retrying = tenacity.Retrying(**call.settings(), sleep=slept)
         try:
             return call.reply(retrying(plain, request))
         except PortError as error:
@@ -123,6 +133,8 @@ class _Call:
 
     rules: _Rules
     failed: Facts | None = None
+    noted: RetryableError | None = None
+    cut_short: bool = False
     given_up: str = ""
 
     def settings(self) -> dict[str, Any]:
@@ -158,7 +170,14 @@ class _Call:
 
     def note(self, state: RetryCallState) -> None:
         """Add what a failed attempt cost."""
-        self.failed = self._with(_facts_of_error(_error_of(state)))
+        self.noted = _error_of(state)
+        self.failed = self._with(_facts_of_error(self.noted))
+
+    def go_on(self) -> None:
+        """Raise the last error where no other attempt may follow: the wait may have been long."""
+        if self.noted is not None and not self.rules.may_go_on():
+            self.cut_short = True
+            raise self.noted
 
     def reply(self, answer: Reply | str) -> Reply | str:
         """The answer with the facts of all attempts."""
@@ -169,7 +188,8 @@ class _Call:
 
     def last(self, error: PortError) -> PortError:
         """The error with the facts of all attempts, and how many those were."""
-        facts = self._with(_facts_of_error(error))
+        told = self.failed if self.cut_short else None
+        facts = told or self._with(_facts_of_error(error))
         often = f" (after {facts.attempts} attempts)" if facts.attempts > 1 else ""
         error.facts = facts
         error.args = (f"{error}{self.given_up}{often}",)

@@ -216,6 +216,17 @@ async def _no_format(request: web.Request, body: dict[str, Any]) -> web.Response
     return await _error(400, "response_format is not supported by this model")(request, body)
 
 
+async def _created(request: web.Request, body: dict[str, Any]) -> web.Response:
+    made = completion("Hello there.", str(body.get("model")))
+    return web.json_response(made, status=201)
+
+
+async def _echo(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Gives away what it was sent, as careless gateways do."""
+    told = " ".join(f"{name}={value}" for name, value in request.headers.items())
+    return await _error(401, told)(request, body)
+
+
 TOO_LONG = "This model's maximum context length is 8192 tokens, you asked for 9000 tokens."
 
 FAULTS: dict[str, Fault] = {
@@ -236,12 +247,15 @@ FAULTS: dict[str, Fault] = {
     "429 later": _error(429, "slow down", Retry_After="3600"),
     "429 quota": _error(429, "You exceeded your current quota.", "insufficient_quota"),
     "500": _error(500, "broken"),
+    "500 huge": _error(500, "x" * HUGE),
     "503": _error(503, "down"),
     "529": _error(529, "overloaded"),
     "choices []": _made("", choices=[]),
     "content filter": _filtered,
+    "created": _created,
     "cut body": _cut_body,
     "cut json": _cut_json,
+    "echo": _echo,
     "empty": _empty,
     "hang": _hang,
     "html": _html,

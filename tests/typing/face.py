@@ -120,11 +120,15 @@ if isinstance(end, Stopped):
 assert_type(Satisfied("done").why, str)
 
 
+def yes(messages: list[dict[str, str]]) -> str:
+    return f"Yes? That makes {len(messages)}."
+
+
 def front_door() -> None:
     """Everything that the command can be told, typed."""
     run = simulate(
         [TestCase(goal="a refund"), {"goal": "a refund"}],
-        lambda messages: "Yes?",
+        yes,
         user="by-user",
         user_model=model,
         goal_check=goals.when("refunded"),

@@ -40,10 +40,12 @@ FAILURES = [
     ("429 after", RateLimited),
     ("429 quota", Unauthorized),
     ("500", Unavailable),
+    ("500 huge", Unavailable),
     ("529", Unavailable),
     ("choices []", AgentError),
     ("cut body", Unavailable),
     ("cut json", MalformedReply),
+    ("echo", Unauthorized),
     ("empty", MalformedReply),
     ("hang", TimedOut),
     ("html", MalformedReply),
@@ -102,26 +104,44 @@ def test_a_key_of_the_environment_and_headers_go_along(loopback, agents_request,
     assert loopback.seen[0].headers["X-Tenant"] == "shop"
 
 
+def test_a_header_that_says_who_asks_wins(loopback, agents_request, monkeypatch) -> None:
+    monkeypatch.setenv("CONVSIM_AGENT_API_KEY", CANARY)
+    asked(loopback.url, agents_request, headers={"authorization": "Token mine"})
+    assert loopback.seen[0].headers["Authorization"] == "Token mine"
+
+
+def test_headers_given_stand_in_no_message(loopback, agents_request) -> None:
+    loopback.faults = ["echo"]
+    [error] = asked(loopback.url, agents_request, headers={"X-Tenant": f"Token {CANARY}"})
+    assert "X-Tenant=Token (secret)" in str(error)
+
+
+def test_any_success_is_one(loopback, agents_request) -> None:
+    loopback.faults = ["created"]
+    assert asked(loopback.url, agents_request)[0].text == "Hello there."
+
+
 def test_credentials_of_the_url_win(loopback, agents_request, monkeypatch) -> None:
     monkeypatch.setenv("CONVSIM_AGENT_API_KEY", CANARY)
     asked(loopback.url.replace("http://", "http://me:secret@"), agents_request)
     assert loopback.seen[0].headers["Authorization"].startswith("Basic ")
 
 
-@pytest.mark.parametrize("user", ["", "me:secret@"])
+@pytest.mark.parametrize("user", ["", "me:pa55word@"])
 @pytest.mark.parametrize(("fault", "kind"), FAILURES)
 def test_a_failure_is_sorted_and_the_agent_is_called_once(
     loopback, agents_request, monkeypatch, fault, kind, user
 ) -> None:
     monkeypatch.setenv("CONVSIM_AGENT_API_KEY", CANARY)
     loopback.faults = [fault] * 9
-    address = loopback.url.replace("http://", f"http://{user}") + "?token=secret"
+    address = loopback.url.replace("http://", f"http://{user}") + "?token=pa55word"
     [error] = asked(address, agents_request, timeout=0.5 if fault == "hang" else 30)
     assert type(error) is kind
     assert loopback.count == 1
     words = f"{error} {error!r} {error.facts}"
     assert CANARY not in words
-    assert "secret" not in words
+    assert "pa55word" not in words
+    assert "bWU6cGE1NXdvcmQ" not in words  # as it is sent
     assert "\n" not in str(error)
     if kind is not AgentError:
         assert str(error).startswith(f"{loopback.url}: ")
@@ -182,7 +202,9 @@ def test_only_the_base_of_the_protocol_is_completed(given, address) -> None:
     assert endpoint_of(given) == address
 
 
-@pytest.mark.parametrize("url", ["http://", "ftp://h/v1", "http://h:x/", "http://h h/", "h/v1"])
+@pytest.mark.parametrize(
+    "url", ["http://", "ftp://h/v1", "http://h:x/", "http://h h/", "h/v1", "http://a..b/v1"]
+)
 def test_what_is_no_url_is_refused(url) -> None:
     with pytest.raises(InvalidSpec, match="expected a URL such as"):
         endpoint_of(url)
@@ -191,6 +213,19 @@ def test_what_is_no_url_is_refused(url) -> None:
 def test_fields_that_are_ours_are_refused(loopback, agents_request) -> None:
     with pytest.raises(InvalidSpec, match="agent_params: stream is set by convsim"):
         asked(loopback.url, agents_request, params={"stream": True})
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_fields_that_are_no_json_are_refused(loopback, value) -> None:
+    with pytest.raises(InvalidSpec, match="agent_params: top_p is no JSON"):
+        asked(loopback.url, params={"top_p": value})
+
+
+@pytest.mark.parametrize("value", [f"{CANARY}\r\nX-Evil: 1", 7])
+def test_headers_that_cannot_be_sent_are_refused_unshown(loopback, value) -> None:
+    with pytest.raises(InvalidSpec, match="agent headers: 'X-Key' has a value that is no") as told:
+        asked(loopback.url, headers={"X-Key": value})
+    assert CANARY not in str(told.value)
 
 
 def test_it_is_an_agent_port(loopback) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +51,7 @@ FAILURES = [
     ("content filter", Refused, False),
     ("cut body", Unavailable, True),
     ("cut json", Unavailable, True),
+    ("echo", Unauthorized, False),
     ("empty", Unavailable, True),
     ("hang", TimedOut, True),
     ("html", Unavailable, True),
@@ -208,6 +212,38 @@ def test_keys_of_the_environment_stand_in_no_message(loopback, users_request, mo
     loopback.faults = ["404"]
     [error] = asked(made(loopback), users_request)
     assert str(error) == f"{NAME}: 404: (secret)."
+
+
+def test_headers_given_stand_in_no_message(loopback, users_request) -> None:
+    loopback.faults = ["echo"]
+    model = made(loopback, extra_headers={"X-Gateway": "Basic b25lOnR3bw"})
+    [error] = asked(model, users_request)
+    assert "b25lOnR3bw" not in f"{error} {error.facts}"
+
+
+QUIET = """
+import asyncio, logging, sys
+logging.basicConfig(level=logging.INFO)
+from convsim_adapters.litellm import litellm_client, litellm_model
+from convsim_fp import Rules, TestCase, start, users
+model = litellm_model("openai/gpt-4o-mini", params={"api_base": sys.argv[1], "api_key": "none"})
+async def run():
+    async with litellm_client():
+        await model(start(Rules(users.prompted(), None), TestCase(goal="x")).requests[0])
+asyncio.run(run())
+"""
+
+
+def test_nothing_is_printed_and_no_line_logged_twice(loopback) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", QUIET, loopback.base],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={k: v for k, v in os.environ.items() if k != "LITELLM_LOG"},
+    )
+    assert ran.stdout == ""
+    assert ran.stderr.count("LiteLLM completion()") <= 1
 
 
 @pytest.mark.parametrize("key", ["messages", "model", "stream", "max_retries", "num_retries"])

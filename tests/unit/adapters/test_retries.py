@@ -169,10 +169,28 @@ def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
 
 
 def test_nothing_is_tried_again_once_the_run_may_not_go_on() -> None:
-    endpoint = Endpoint([Unavailable("down")] * 9)
-    asked = count()
-    outcome(with_retries(endpoint, may_go_on=lambda: next(asked) < 2, sleep=lambda seconds: None))
-    assert endpoint.asked == 3
+    endpoint, slept = Endpoint([Unavailable("down")] * 9), []
+    model = with_retries(endpoint, may_go_on=lambda: len(slept) < 1, sleep=slept.append)
+    assert outcome(model).facts.attempts == endpoint.asked == len(slept) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_ends_the_run_during_a_wait_is_the_last_word(asynchronous) -> None:
+    """Law: a budget used up during a wait sends no other request, and costs add up once."""
+    down = Unavailable("down", facts=Facts(cost=0.5))
+    endpoint, asked = Endpoint([down] * 9), count()
+
+    async def model(request):
+        return endpoint(request)
+
+    async def no_sleep(seconds):
+        pass
+
+    given = (model, no_sleep) if asynchronous else (endpoint, lambda seconds: None)
+    retried = with_retries(given[0], may_go_on=lambda: next(asked) < 3, sleep=given[1])
+    error = outcome(retried, asynchronous=asynchronous)
+    assert (str(error), endpoint.asked) == ("down (after 2 attempts)", 2)
+    assert error.facts == Facts(cost=1.0, attempts=2, errors=("unavailable: down",) * 2)
 
 
 def test_what_is_no_port_error_is_not_ours() -> None:

@@ -43,7 +43,7 @@ from convsim_fp.errors import (
 )
 from convsim_fp.interpreters import Agent, AgentReply, Facts
 
-__all__ = ["agent_http", "endpoint_of"]
+__all__ = ["agent_http", "checked_endpoint", "endpoint_of"]
 
 API_KEY = "CONVSIM_AGENT_API_KEY"
 RESERVED = ("messages", "metadata", "stream")
@@ -72,9 +72,9 @@ async def agent_http(
     Raises `InvalidSpec` for a URL or a parameter that no request could be made with. The port
     raises the `PortError` that the answer stands for.
     """
-    endpoint = endpoint_of(url)
+    endpoint = checked_endpoint(url, params)
     sent = _sent(endpoint, headers or {})
-    if problems := [*_param_problems(params or {}), *_header_problems(sent)]:
+    if problems := tuple(_header_problems(sent)):
         raise InvalidSpec(problems)
     aiohttp = import_vendor("aiohttp", extra="cli")
     async with aiohttp.ClientSession(
@@ -106,6 +106,13 @@ def endpoint_of(url: str) -> str:
         raise InvalidSpec([Problem("agent", what)])
     path = parts.path.rstrip("/")
     return parts._replace(path=f"{path}/chat/completions").geturl() if path.endswith("/v1") else url
+
+
+def checked_endpoint(url: str, params: Mapping[str, object] | None = None) -> str:
+    """The address, where requests could be made with these parameters; `InvalidSpec` if not."""
+    if problems := tuple(_param_problems(params or {})):
+        raise InvalidSpec(problems)
+    return endpoint_of(url)
 
 
 @frozen

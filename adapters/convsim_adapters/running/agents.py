@@ -78,9 +78,9 @@ def choose_agent(
     everything else is the agent. Raises `InvalidSpec` for what no conversation could call.
     """
     if isinstance(given, str) and is_url(given):
-        from convsim_adapters.agent_http import endpoint_of  # noqa: PLC0415  loads aiohttp
+        from convsim_adapters.agent_http import checked_endpoint  # noqa: PLC0415  loads aiohttp
 
-        endpoint_of(given)
+        checked_endpoint(given, params)
         import_vendor("aiohttp", extra="cli")
         return ChosenAgent(given, timeout, address=given, params=params)
     if params:

@@ -181,3 +181,9 @@ def test_a_plan_to_look_at_needs_no_model_and_no_agent() -> None:
     plan = make_plan([PLAIN], None, Settings(), to_run=False)
     assert [problem.field for problem in plan.warnings] == ["user_model", "goal_model"]
     assert (plan.agent, plan.most_model_calls) == (None, 60)
+
+
+def test_what_an_agent_behind_a_url_cannot_be_sent_is_refused_with_the_rest() -> None:
+    told = problems([SCRIPT], "http://127.0.0.1:9/v1", agent_params={"stream": True})
+    assert told == ["agent_params: stream is set by convsim; leave it out"]
+    assert "expected a URL such as" in problems([SCRIPT], "http://")[0]

@@ -16,6 +16,7 @@ exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
 html_title = f"convsim-fp {release}"
 html_show_sourcelink = False
+smartquotes_action = "qe"  # quotes and dots; two dashes begin an option
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -42,6 +42,7 @@ CURABLE = ("response_format", "temperature")
 MAX_TEXT = 1_000_000  # characters of a reply
 MARGIN = 5.0  # seconds by which litellm's own time-out comes after ours
 OFFLINE = "LITELLM_LOCAL_MODEL_COST_MAP"
+NOISE = ("Pydantic serializer warnings", "Items .* on TypedDict class")
 LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
 
 log = logging.getLogger("convsim")
@@ -255,6 +256,8 @@ def _vendor() -> Any:
     vendor.suppress_debug_info = True  # else it prints to standard output
     for name in LOGGERS if ours else ():
         logging.getLogger(name).handlers.clear()
-    # About answers that are not quite the protocol's; as an error it would take a good one away.
-    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+    # Of its own types, and of answers that are not quite the protocol's; where a program turns
+    # warnings into errors, they would take a good answer away.
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message, UserWarning)
     return vendor

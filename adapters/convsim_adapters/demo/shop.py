@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+__all__ = ["OrderDesk"]
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     session TEXT, number TEXT, item TEXT, price REAL, status TEXT, address TEXT,

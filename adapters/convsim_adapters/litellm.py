@@ -42,7 +42,7 @@ CURABLE = ("response_format", "temperature")
 MAX_TEXT = 1_000_000  # characters of a reply
 MARGIN = 5.0  # seconds by which litellm's own time-out comes after ours
 OFFLINE = "LITELLM_LOCAL_MODEL_COST_MAP"
-NOISE = ("Pydantic serializer warnings", "Items .* on TypedDict class")
+NOISE = ("Pydantic serializer warnings", "Items? .* on TypedDict class")
 LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
 
 log = logging.getLogger("convsim")

@@ -35,6 +35,7 @@ ORDERS = (
     ("W10", "white lamp", 45.00, "in preparation", "2 Hill Road"),
 )
 INTENTS = (  # the first that fits
+    ("person", re.compile(r"\bhuman\b|colleague|a person", re.IGNORECASE)),
     ("policy", re.compile(r"how long|policy|how many days", re.IGNORECASE)),
     ("cancel", re.compile(r"\bcancel", re.IGNORECASE)),
     ("address", re.compile(r"\baddress\b|\bsend it to\b", re.IGNORECASE)),
@@ -43,7 +44,7 @@ INTENTS = (  # the first that fits
 )
 YES = re.compile(r"\W*(?:yes|yep|sure|okay|please do|go ahead)\b", re.IGNORECASE)
 NO = re.compile(r"\W*(?:no|nope|stop|leave it)\b", re.IGNORECASE)
-NUMBER = re.compile(r"\bw\d+\b", re.IGNORECASE)
+NUMBER = re.compile(r"(?<!not )\bw\d+\b", re.IGNORECASE)
 ADDRESS = re.compile(r"\bto (\d+ \w[\w ]*)", re.IGNORECASE)
 
 MAKING = Lock()
@@ -66,13 +67,15 @@ class OrderDesk:
         text = messages[-1]["content"]
         with _database() as db:
             waiting = self._one(db, "SELECT action, number, detail FROM pending WHERE session = ?")
-            if waiting and YES.match(text):
-                db.execute("DELETE FROM pending WHERE session = ?", [self.session])
+            named = {number.upper() for number in NUMBER.findall(text)}
+            if waiting and YES.match(text) and named <= {waiting[1]}:
+                self._settle(db)
                 return self._carry_out(db, *waiting)
             number, intent = self._understand(db, text)
-            if waiting and NO.match(text) and not NUMBER.search(text):
-                db.execute("DELETE FROM pending WHERE session = ?", [self.session])
-                return "All right, nothing is changed. Is there anything else?"
+            if waiting and not (named and intent == waiting[0]):
+                self._settle(db)
+                if NO.match(text):
+                    return "All right, nothing is changed. Is there anything else?"
             return self._help(db, number, intent, text)
 
     def _understand(self, db: sqlite3.Connection, text: str) -> tuple[str | None, str | None]:
@@ -92,6 +95,8 @@ class OrderDesk:
     ) -> str:
         if intent == "policy":
             return "You can return anything within 30 days, and the money is back in five."
+        if intent == "person":
+            return "A colleague will call you back within the hour."
         if intent is None:
             return "I can track, refund or cancel an order, or change its address. Which is it?"
         if number is None:
@@ -102,7 +107,7 @@ class OrderDesk:
         if order is None:
             return f"I cannot find an order {number}. Would you check the number?"
         item, price, status = order
-        if intent == "track":
+        if intent == "track" or status in ("refunded", "cancelled"):
             return f"Order {number}, the {item}, is {status}."
         if intent == "refund":
             return self._propose(db, "refund", number, f"refund order {number} ({price:.2f} EUR)")
@@ -125,6 +130,10 @@ class OrderDesk:
         )
         return f"Shall I {detail}?"
 
+    def _settle(self, db: sqlite3.Connection) -> None:
+        """Forget the proposal: it was taken or turned down, or the talk has moved on."""
+        db.execute("DELETE FROM pending WHERE session = ?", [self.session])
+
     def _carry_out(
         self, db: sqlite3.Connection, action: str, number: str, detail: str
     ) -> dict[str, Any]:
@@ -137,6 +146,7 @@ class OrderDesk:
             " WHERE session = ? AND number = ?",
             [status, address, self.session, number],
         )
+        db.execute("UPDATE topics SET intent = NULL WHERE session = ?", [self.session])
         done = f"goes to {address}" if address else f"is {status}"
         call = {"name": f"{action}_order", "arguments": {"number": number}}
         return {

@@ -84,6 +84,22 @@ def test_what_it_did_is_in_its_database(desk) -> None:
     assert desk("s/2")([{"role": "user", "content": "Where is W9?"}]).endswith("in preparation.")
 
 
+def test_a_yes_that_corrects_is_no_yes(desk) -> None:
+    def says(*lines):
+        agent = desk("s/1")
+        answers = [agent([{"role": "user", "content": line}]) for line in lines]
+        return answers[-1] if isinstance(answers[-1], str) else answers[-1]["content"]
+
+    assert says("Refund W7", "Yes, but it is W8, not W7") == "Shall I refund order W8 (129.00 EUR)?"
+    assert says("Refund W7", "Yes, W7.").startswith("Done: order W7 is refunded.")
+    assert (
+        says("Refund W7", "Where is W9?", "Yes") == "Order W9, the blue kettle, is in preparation."
+    )
+    assert says("Refund W7", "Yes", "Refund W7") == "Order W7, the red shoes, is refunded."
+    assert says("Refund W7", "No").startswith("All right, nothing is changed.")
+    assert says("Refund W7", "Give me a human").startswith("A colleague will call you")
+
+
 @pytest.mark.parametrize(
     ("said", "answer"),
     [

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -102,7 +103,8 @@ def endpoint_of(url: str) -> str:
     except ValueError:
         whole, parts = False, urlsplit("")
     if not whole or any(mark.isspace() for mark in url):
-        what = f"is {url!r:.80}, expected a URL such as http://127.0.0.1:8000/v1"
+        shown = re.sub(r"//[^/]*@|[?#].*", lambda found: found[0][:2].strip("?#"), url)
+        what = f"is {shown!r:.80}, expected a URL such as http://127.0.0.1:8000/v1"
         raise InvalidSpec([Problem("agent", what)])
     path = parts.path.rstrip("/")
     return parts._replace(path=f"{path}/chat/completions").geturl() if path.endswith("/v1") else url

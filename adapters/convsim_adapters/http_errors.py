@@ -21,7 +21,15 @@ from convsim_fp.errors import (
     Unavailable,
 )
 
-__all__ = ["one_line", "retry_after", "secrets_among", "secrets_of_url", "sorted_error", "words_of"]
+__all__ = [
+    "one_line",
+    "retry_after",
+    "secrets_among",
+    "secrets_of_url",
+    "sorted_error",
+    "without_secrets",
+    "words_of",
+]
 
 MAX_WORDS = 300  # characters
 CONTEXT = re.compile(
@@ -90,11 +98,21 @@ def one_line(words: str, secrets: Iterable[str] = ()) -> str:
     >>> one_line("Incorrect key\\nsk-canary-7.", ["sk-canary-7"])
     'Incorrect key (secret).'
     """
+    words = without_secrets(words, secrets)
+    line = " ".join(words.split())
+    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
+
+
+def without_secrets(words: str, secrets: Iterable[str]) -> str:
+    """A text in which each of the secrets is hidden; what is shorter than 6 characters is none.
+
+    >>> without_secrets("bad key sk-canary-7", ["sk-canary-7", "bad"])
+    'bad key (secret)'
+    """
     found = {secret for secret in secrets if len(secret) >= LEAST_SECRET}
     for secret in sorted(found, key=len, reverse=True):  # one may be a part of another
         words = words.replace(secret, "(secret)")
-    line = " ".join(words.split())
-    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
+    return words
 
 
 def secrets_among(named: Mapping[str, object]) -> Iterator[str]:

@@ -38,6 +38,10 @@ from convsim_fp.interpreters import Facts, Model, Reply
 __all__ = ["litellm_client", "litellm_model", "price_known"]
 
 RESERVED = ("max_retries", "messages", "model", "n", "num_retries", "stream", "timeout")
+UNTAKEN = re.compile(
+    r"n[o']t support|unsupported|unknown|unrecognized|not (?:allowed|permitted)|unexpected",
+    re.IGNORECASE,
+)
 CURABLE = ("response_format", "temperature")
 MAX_TEXT = 1_000_000  # characters of a reply
 MARGIN = 5.0  # seconds by which litellm's own time-out comes after ours
@@ -210,6 +214,8 @@ def _sorted(error: Exception, status: object, words: str) -> PortError:
 
 
 def _rejected(words: str, options: Mapping[str, object]) -> str | None:
+    if UNTAKEN.search(words) is None:
+        return None  # the value may be wrong, and is the user's to mend
     return next((name for name in CURABLE if name in options and name in words), None)
 
 

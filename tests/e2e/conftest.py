@@ -13,10 +13,12 @@ COMMAND = (sys.executable, "-m", "convsim_adapters.cli")
 KEPT = ("HOME", "LANG", "PATH", "TMPDIR", "COVERAGE_PROCESS_START")
 
 AGENTS = '''
+import asyncio
+import os
 import time
 
 from convsim_fp import Reply
-from convsim_fp.errors import RateLimited
+from convsim_fp.errors import RateLimited, Unauthorized
 from convsim_fp.interpreters import Facts
 
 
@@ -50,6 +52,39 @@ def model(request):
 def unsure(request):
     """A judge that answers nothing that can be used."""
     return "maybe" if request.id.lane == "goal_check" else "hello"
+
+
+def hangs(request):
+    time.sleep(600)
+
+
+async def ahangs(request):
+    await asyncio.sleep(600)
+
+
+def silent(request):
+    return "no" if request.id.lane == "goal_check" else f"turn {request.id.turn}"
+
+
+def tells(request):
+    raise Unauthorized(f"bad key {os.environ['SOME_API_KEY']}")
+
+
+class Stop(BaseException):
+    pass
+
+
+def stops(messages):
+    raise Stop
+
+
+def chatty(messages):
+    print("NOISE")
+    return "refunded"
+
+
+class Mute:
+    pass
 
 
 def limited(request):

@@ -337,3 +337,84 @@ def test_what_newcomers_get_wrong_is_told_in_words(convsim, words, told) -> None
     assert ran.code == 2
     assert told in ran.err
     assert "Traceback" not in ran.err
+
+
+MODEL = ("--user=model", "--goal-check=never", "--select=missed", "--out=first")
+
+
+@pytest.mark.parametrize("port", ["hangs", "ahangs"])
+def test_a_model_of_ones_own_that_hangs_has_timed_out(convsim, here, port) -> None:
+    words = ("--user-model", f"agents:{port}", "--timeout=0.2", "--retries=1")
+    assert convsim("run", "cases.yaml", *SHOP, *MODEL, *words).code == 3
+    [record] = records(here / "first")
+    assert record["detail"] == "timed_out: no answer in 0.2 s (after 2 attempts)"
+
+
+@pytest.mark.parametrize("budget", ["--max-cost=0.01", "--max-tokens=1"])
+def test_a_budget_that_could_not_see_says_so(convsim, budget) -> None:
+    words = ("--user-model=agents:silent", "--max-turns=2", budget)
+    ran = convsim("run", "cases.yaml", *SHOP, *MODEL, *words)
+    assert ran.code == 0
+    name = budget.partition("=")[0].lstrip("-").replace("-", "_")
+    assert f"warning: {name} did not see 2 of the answers of models" in ran.err
+
+
+def test_a_secret_of_the_environment_is_in_no_file_and_not_on_the_screen(convsim, here) -> None:
+    words = ("--user-model=agents:tells", "--out=first")
+    ran = convsim("run", "cases.yaml", *SHOP, *MODEL[:3], *words, SOME_API_KEY="canary-0123")
+    assert "bad key (secret)" in ran.out
+    assert "canary" not in ran.out + ran.err
+    assert not any("canary" in file.read_text() for file in (here / "first").iterdir())
+
+
+def test_what_nobody_may_catch_ends_the_command_but_not_as_a_missed_rate(convsim, here) -> None:
+    ran = convsim("run", "cases.yaml", "--agent=agents:stops", "--out=first")
+    assert ran.code == 3
+    assert json.loads((here / "first" / "run.json").read_text())["status"] == "Stop stopped it"
+
+
+def test_what_an_agent_prints_is_not_what_the_command_says(convsim) -> None:
+    ran = convsim("run", "cases.yaml", "--agent=agents:chatty", "--json", "--select=refund")
+    assert json.loads(ran.out)["totals"]["goal_achieved"] == 1
+    assert "NOISE" in ran.err
+
+
+def test_an_agent_that_cannot_be_called_is_refused_at_once(convsim) -> None:
+    ran = convsim("check", "cases.yaml", "--agent=agents:Mute")
+    assert ran.code == 2
+    assert "agent is the class Mute, whose instances cannot be called" in ran.err
+
+
+def test_whoever_reads_the_output_may_stop_reading(here, environment) -> None:
+    words = " ".join([*COMMAND, "run", "cases.yaml", *SHOP, "--trials=200", "--out=first"])
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} | head -1"],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr  # as without the pipe
+    assert "Traceback" not in done.stderr
+    assert len(records(here / "first")) == 600
+
+
+def test_the_demo_exits_like_a_run(convsim) -> None:
+    assert convsim("demo", "--out", "first").code == 0
+    ran = convsim("demo", "--out", "first")
+    assert ran.code == 2
+    assert "holds a run already" in ran.err
+
+
+def test_a_password_in_a_wrong_address_is_not_shown(convsim) -> None:
+    ran = convsim("run", "cases.yaml", "--agent", "http://u:canarypw@127.0.0.1:99999/v1?k=canary2")
+    assert ran.code == 2
+    assert "canary" not in ran.out + ran.err
+
+
+def test_parameters_without_a_model_to_go_to_are_refused(convsim) -> None:
+    ran = convsim("run", "cases.yaml", *SHOP, "--user-param=temperature=1", "--goal-param=a=1")
+    assert ran.code == 2
+    assert "user_params are given without a user_model" in ran.err
+    assert "goal_params are given without the name of a model" in ran.err

@@ -234,6 +234,7 @@ FAULTS: dict[str, Fault] = {
     "400 context": _error(400, TOO_LONG, "context_length_exceeded"),
     "400 format": _no_format,
     "400 temperature": _no_temperature,
+    "400 value": _error(400, "temperature must be <= 2, got 5"),
     "401": _error(401, "Incorrect API key provided."),
     "403": _error(403, "not your model"),
     "404": _error(404, "The model does not exist.", "model_not_found"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
+import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,7 +30,7 @@ __all__ = ["convsim", "run_command"]
 
 T = TypeVar("T")
 
-BAD_INPUT, INTERRUPTED, UNDER_RATE = 2, 130, 1
+BAD_INPUT, INTERRUPTED, UNDER_RATE, BROKEN = 2, 130, 1, 3
 DEMO_AGENT = "convsim_adapters.demo.shop:OrderDesk"
 WIDE = 200  # columns where there is no terminal
 
@@ -43,8 +45,13 @@ def run_command() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except SystemExit:
+        raise
+    except BaseException:  # noqa: BLE001  not 1, which says that a rate was missed
+        traceback.print_exc()
+        return BROKEN
     return done if isinstance(done, int) else 0
 
 
@@ -140,8 +147,7 @@ def demo(write: Path | None, out: Path | None) -> int:
     if plan is None:
         return BAD_INPUT
     click.echo("An order desk, twelve customers, one flaw. No key, no network.\n", err=True)
-    _carried_out(plan, out, as_json=False, quiet=False, fail_under=None)
-    return 0
+    return _carried_out(plan, out, as_json=False, quiet=False, fail_under=None)
 
 
 @convsim.command()
@@ -155,6 +161,8 @@ def show(directory: Path, case: str | None) -> int:
     shown = _tried(lambda: sessions_of(read_run(directory), case))
     if shown is None:
         return BAD_INPUT
+    if not shown:
+        _say(f"{directory} has no sessions yet")
     _print(*map(transcript, shown))
     return 0
 
@@ -198,17 +206,24 @@ def _carried_out(
         execute,
     )
 
-    watch = nullcontext(Quiet()) if quiet else watching(_console(err=True), plan.sessions)
+    watch = nullcontext(Quiet()) if quiet else watching(_console(err=True), plan)
     try:
-        with watch as told:
+        # What an agent prints is not what the command says.
+        with watch as told, redirect_stdout(sys.stderr):
             run = execute(plan, out=out, sink=told.entry, finished=told.finished)
     except SimulationInterrupted as error:
         _say(str(error))
         run = error.run
     except InvalidSpec as error:
         return _refused(error)
-    _shown(run, as_json=as_json, quiet=quiet)
+    try:
+        _shown(run, as_json=as_json, quiet=quiet)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     code = run.exit_code(fail_under)
+    for doubt in run.doubts:
+        _say(f"warning: {doubt}")
     if code == UNDER_RATE:
         _say(f"the rate of {run.rate:.3f} is under {fail_under:g}")
     if run.unsaved:
@@ -228,8 +243,14 @@ def _shown(run: Run, *, as_json: bool, quiet: bool) -> None:
         click.echo(f"files: {run.directory}")
     first = next((one for one in sorted(run.sessions, key=urgency) if not one.achieved), None)
     if first is not None and run.directory is not None and not quiet:
-        words = shlex.join(("convsim", "show", str(run.directory), first.id))
+        words = shlex.join((_called(), "show", str(run.directory), first.id))
         click.echo(printable(f"next:  {words}"))
+
+
+def _called() -> str:
+    """How the command can be called again: by its name where the shell finds it, else as it was."""
+    name = "convsim"
+    return name if shutil.which(name) or not sys.argv[0].endswith(name) else sys.argv[0]
 
 
 def _tried(make: Callable[[], T]) -> T | None:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, tokens
+from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import CallAgent
 from convsim_fp.interpreters import Entry
@@ -51,18 +52,17 @@ class Progress:
     """How far a run is. It changes in the thread of the run and is read in that of the terminal."""
 
     total: int
+    at_once: int
     done: int = 0
     achieved: int = 0
     failed: int = 0
     turns: int = 0
     usage: Usage = Factory(Usage)
-    under_way: set[str] = Factory(set[str])
     lines: Console | None = None
     told: int = 0
 
     def entry(self, entry: Entry) -> None:
         """Count what an entry tells."""
-        self.under_way.add(entry.session.id)
         self.usage = self.usage.after(entry)
         self.turns += isinstance(entry.request, CallAgent) and not entry.wasted
 
@@ -71,7 +71,6 @@ class Progress:
         self.done += 1
         self.achieved += result.achieved
         self.failed += result.failed
-        self.under_way.discard(result.id)
         tenth = self.done * 10 // self.total
         if self.lines is not None and tenth > self.told:
             self.told = tenth
@@ -81,7 +80,7 @@ class Progress:
         """The state of the run in one line."""
         parts = [
             f"{self.done}/{count(self.total, 'session')}",
-            f"{len(self.under_way)} running",
+            f"{min(self.at_once, self.total - self.done)} running",
             count(self.turns, "turn"),
         ]
         if self.usage.tokens is not None or self.usage.unpriced:
@@ -99,11 +98,12 @@ class Progress:
 
 
 @contextmanager
-def watching(console: Console, sessions: int) -> Generator[Watch]:
+def watching(console: Console, plan: Plan) -> Generator[Watch]:
     """Show the progress of a run on a console as long as the block goes on."""
+    at_once = plan.settings.concurrency
     if not console.is_terminal:
-        yield Progress(sessions, lines=console)
+        yield Progress(plan.sessions, at_once, lines=console)
         return
-    progress = Progress(sessions)
+    progress = Progress(plan.sessions, at_once)
     with Live(progress, console=console, refresh_per_second=8, transient=True):
         yield progress

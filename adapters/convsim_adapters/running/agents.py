@@ -94,6 +94,10 @@ def choose_agent(
 def _is_factory(target: Callable[..., object]) -> bool:
     if isinstance(target, type):
         ports_per_session(target)  # refuses what it could not make
+        if not any("__call__" in vars(base) for base in target.__mro__):
+            what = f"is the class {target.__name__}, whose instances cannot be called"
+            how = "give it a __call__ that takes the messages, or a function that makes the agent"
+            raise InvalidSpec([Problem(FIELD, f"{what}; {how}")])
         return True
     try:
         as_agent(target)

@@ -26,7 +26,11 @@ def read_cases(
 
     Raises `InvalidSpec` with all problems of all files or records.
     """
-    items = [given] if isinstance(given, str | Path) else list(given)
+    one = isinstance(given, str | Path | Mapping | TestCase)
+    if not one and not isinstance(given, Iterable):
+        what = f"are {given!r:.80}, expected a file, several of them, or a list of records"
+        raise InvalidSpec([Problem("cases", what)])
+    items = cast("list[object]", [given] if one else list(cast("Iterable[object]", given)))
     if items and all(isinstance(item, str | Path) for item in items):
         from convsim_adapters.case_files import load_cases  # noqa: PLC0415  parsers, when needed
 
@@ -60,11 +64,12 @@ def _named(cases: Iterable[TestCase]) -> tuple[TestCase, ...]:
     return named
 
 
-def selected(cases: tuple[TestCase, ...], select: Sequence[str]) -> tuple[TestCase, ...]:
+def selected(cases: tuple[TestCase, ...], select: str | Sequence[str]) -> tuple[TestCase, ...]:
     """The cases of these ids and tags (``tag:T``); all where none is asked for.
 
     Raises `InvalidSpec` for an id or a tag that no case has.
     """
+    select = (select,) if isinstance(select, str) else select
     tags = {f"tag:{tag}" for case in cases for tag in case.tags}
     known = {str(case.id) for case in cases} | tags
     unknown = [wanted for wanted in select if wanted not in known]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from inspect import isawaitable
 from typing import cast
 
 from attrs import frozen
 
 from convsim_adapters.running.targets import is_target, is_url, load_target
-from convsim_fp.errors import InvalidSpec, Problem
-from convsim_fp.interpreters import Model
+from convsim_fp.core import Generate
+from convsim_fp.errors import InvalidSpec, Problem, TimedOut
+from convsim_fp.interpreters import Model, Reply
+from convsim_fp.interpreters.daemons import in_daemon
+from convsim_fp.interpreters.perform import is_async, thread_name
 
 __all__ = ["ChosenModel", "Params", "choose_model", "judges_params"]
 
@@ -53,9 +58,9 @@ def choose_model(
     `field`.
     """
     if not isinstance(given, str):
-        return _own(given, repr(given), field, params)
+        return _own(given, repr(given), field, params, timeout)
     if is_target(given):
-        return _own(load_target(given, field), given, field, params)
+        return _own(load_target(given, field), given, field, params, timeout)
     if is_url(given):
         what = f"is {given!r:.80}; for an endpoint that speaks the OpenAI protocol give"
         how = "openai/MODEL and the parameter api_base=URL"
@@ -75,10 +80,35 @@ def judges_params(user_params: Params | None, goal_params: Params | None) -> Par
     return {**reached, **(goal_params or {})}
 
 
-def _own(found: object, shown: str, field: str, params: Params | None) -> ChosenModel:
+def _own(
+    found: object, shown: str, field: str, params: Params | None, timeout: float
+) -> ChosenModel:
     if not callable(found) or isinstance(found, type):
         raise InvalidSpec([Problem(field, f"is {shown:.80}, expected a model port: a function")])
     if params:
         what = f"is a function of your own ({shown:.80}), which takes no parameters"
         raise InvalidSpec([Problem(field, what)])
-    return ChosenModel(shown, cast("Model", found))
+    return ChosenModel(shown, _bounded(cast("Model", found), timeout))
+
+
+def _bounded(port: Model, timeout: float) -> Model:
+    """The port, as a coroutine function that has timed out after so many seconds.
+
+    A plain function gets a thread, which nobody can stop; it is left behind then.
+    """
+
+    async def asked(request: Generate) -> Reply | str:
+        bound = asyncio.timeout(timeout)
+        try:
+            async with bound:
+                if is_async(port):
+                    answer = port(request)
+                else:
+                    answer = await in_daemon(thread_name(request), lambda: port(request))
+                return await answer if isawaitable(answer) else answer
+        except TimeoutError as error:
+            if not bound.expired():
+                raise
+            raise TimedOut(f"no answer in {timeout:g} s") from error
+
+    return asked

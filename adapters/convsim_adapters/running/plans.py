@@ -95,7 +95,7 @@ def make_plan(
     settings: Settings,
     *,
     file_format: Format = "auto",
-    select: Sequence[str] = (),
+    select: str | Sequence[str] = (),
     to_run: bool = True,
 ) -> Plan:
     """Find and check everything that a run needs. Raises `InvalidSpec` with all problems at once.
@@ -119,10 +119,11 @@ def make_plan(
     if to_run:
         problems += missing
     problems += _unpriced(settings, (user_model, goal_model))
+    problems += _lost_params(settings)
     if found is not None:
         problems += found.problems([one.case for one in planned])
     if problems or budget is None:
-        raise InvalidSpec(problems)
+        raise InvalidSpec(dict.fromkeys(problems))  # user and judge may have the same
     doubts = warnings if to_run else (*warnings, *missing)
     return Plan(planned, settings, budget, found, user_model, goal_model, doubts)
 
@@ -231,6 +232,13 @@ def _unpriced(settings: Settings, models: Iterable[ChosenModel | None]) -> Itera
     for name in {model.name for model in models if model and not model.price_known()}:
         what = f"cannot be kept: what {name!r} costs is not known"
         yield Problem("max_cost", f"{what}; give --max-tokens (max_tokens=)")
+
+
+def _lost_params(settings: Settings) -> Iterator[Problem]:
+    if settings.user_params and settings.user_model is None:
+        yield Problem("user_params", "are given without a user_model that they could go to")
+    if settings.goal_params and not isinstance(settings.goal_model or settings.user_model, str):
+        yield Problem("goal_params", "are given without the name of a model that they could go to")
 
 
 def _limit_problems(settings: Settings) -> Iterator[Problem]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
+import os
+from collections.abc import Iterator, Mapping
+from typing import cast
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from attrs import fields
 
+from convsim_adapters.http_errors import secrets_among, secrets_of_url
 from convsim_adapters.running.models import ChosenModel
 from convsim_adapters.running.plans import Plan, Settings
 from convsim_adapters.running.targets import is_url
 
-__all__ = ["public_settings", "public_url"]
+__all__ = ["public_settings", "public_url", "secrets_of"]
 
 HARMLESS = frozenset(
     {
@@ -28,6 +31,7 @@ HARMLESS = frozenset(
     }
 )
 ADDRESSES = frozenset({"api_base", "base_url"})
+KNOWN = HARMLESS | ADDRESSES | {"api_version", "custom_llm_provider"}
 WITHHELD = "(not written down)"
 PARAMS = ("user_params", "goal_params", "agent_params")
 PLAYED = ("user", "goal_check", "user_model", "goal_model")
@@ -62,6 +66,38 @@ def public_url(name: str) -> str:
         return name
     parts = urlsplit(name)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def secrets_of(plan: Plan) -> tuple[str, ...]:
+    """Texts that must stand in no file and no message of a run, wherever they come back from.
+
+    Values of the environment under the name of a key, the credentials and the query of the agent's
+    address, and every text among the parameters that is not known to be harmless.
+    """
+    found = [*secrets_among(os.environ)]
+    if plan.agent is not None and plan.agent.address:
+        query = parse_qsl(urlsplit(plan.agent.address).query)
+        found += [*secrets_of_url(plan.agent.address), *(value for _, value in query)]
+    for name in PARAMS:
+        given = cast("Mapping[str, object] | None", getattr(plan.settings, name))
+        for key, value in (given or {}).items():
+            if key not in KNOWN:
+                found += _texts(value)
+    return tuple(found)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for item in cast("Mapping[object, object]", value).values():
+                yield from _texts(item)
+        case list() | tuple():
+            for item in cast("list[object]", value):
+                yield from _texts(item)
+        case _:
+            return
 
 
 def _name(model: ChosenModel | None) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, field, frozen
 
+from convsim_adapters.http_errors import without_secrets
 from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import State
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
@@ -45,6 +46,7 @@ class Recorder:
 
     keep: Callable[[SessionResult], object]
     tell: Sink = no_sink
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     records: dict[str, Record] = Factory(dict[str, Record])
     spent: Spent = Factory(Spent)
 
@@ -62,4 +64,9 @@ class Recorder:
     def result(self, state: State) -> SessionResult:
         """The result of a session that has ended."""
         record = self.records.get(state.session.id, Record())
-        return SessionResult.of(state, record.usage, record.seconds)
+        result = SessionResult.of(state, record.usage, record.seconds)
+        return evolve(
+            result,
+            detail=without_secrets(result.detail, self.secrets),
+            why=without_secrets(result.why, self.secrets),
+        )

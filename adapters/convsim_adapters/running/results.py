@@ -27,7 +27,8 @@ class Usage:
 
     `requests` counts what was asked of agent and models, `attempts` what was sent for it, retries
     included, `wasted` the requests that nobody waited for any more. `unpriced` counts the answers
-    of models whose cost is unknown: `cost` is then the least that it can have been.
+    of models whose cost is unknown: `cost` is then the least that it can have been. `uncounted`
+    counts those whose tokens are.
     """
 
     requests: int = 0
@@ -38,6 +39,7 @@ class Usage:
     cached_tokens: int | None = None
     cost: float | None = None
     unpriced: int = 0
+    uncounted: int = 0
 
     def after(self, entry: Entry) -> Usage:
         """Add one entry of a session."""
@@ -54,6 +56,7 @@ class Usage:
             facts.cached_tokens,
             facts.cost,
             int(is_models and facts.cost is None),
+            int(is_models and facts.input_tokens is None and facts.output_tokens is None),
         )
         return self.plus(one)
 
@@ -72,6 +75,7 @@ class Usage:
             _sum(self.cached_tokens, other.cached_tokens),
             _sum(self.cost, other.cost),
             self.unpriced + other.unpriced,
+            self.uncounted + other.uncounted,
         )
 
     @property
@@ -146,7 +150,8 @@ class Run:
     """All sessions of one run, in the order of cases and trials.
 
     `directory` holds its files, None where none were kept; `unsaved` says what could not be written
-    there. `interrupted` names the signal that ended it before its time.
+    there. `interrupted` names the signal that ended it before its time. `doubts` are what a reader
+    of the figures should know, such as a budget that did not see everything.
     """
 
     sessions: tuple[SessionResult, ...]
@@ -154,6 +159,7 @@ class Run:
     seconds: float = 0.0
     interrupted: str | None = None
     unsaved: str | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def stop_reasons(self) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -17,13 +18,34 @@ from typing import Any, cast
 from attrs import asdict, define, evolve
 
 from convsim_adapters.running.results import Run, SessionResult, Usage
-from convsim_fp.core import Message, StopReason, ToolCall, Transcript, Verdict, freeze, thaw
+from convsim_fp.core import (
+    Message,
+    Speaker,
+    StopReason,
+    ToolCall,
+    Transcript,
+    Verdict,
+    freeze,
+    thaw,
+)
 from convsim_fp.errors import InvalidSpec, Problem
 
 __all__ = ["RunFiles", "read_run", "run_record", "session_record", "sessions_of"]
 
 RESULTS, SETTINGS = "results.jsonl", "run.json"
 PRIVATE = 0o600
+SPEAKERS: Mapping[str, Speaker] = {"user": "user", "agent": "agent"}
+TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "case_id": str,
+    "trial": int,
+    "goal": str,
+    "detail": str,
+    "why": str,
+    "turns": int,
+    "transcript": list,
+    "usage": dict,
+    "seconds": (int, float),
+}
 
 
 @define
@@ -75,6 +97,11 @@ class RunFiles:
             return run
         what = self.trouble.strerror or str(self.trouble)
         return evolve(run, unsaved=f"{self.directory}: {what}")
+
+    def broken(self, why: str, *, ended: str) -> None:
+        """Say in the settings what stopped the run; the sessions that ended stay as they are."""
+        with suppress(OSError):
+            self._write(SETTINGS, [_pretty({**self.header, "status": why, "ended": ended})])
 
     def _append(self, line: str) -> None:
         with open(self.directory / RESULTS, "a", encoding="ascii", opener=_private) as file:
@@ -138,10 +165,12 @@ def read_run(directory: Path) -> Run:
     whole = lines if lines[-1] == "" else lines[:-1]  # a killed process may leave half a line
     sessions = [_session(line, path, at) for at, line in enumerate(whole, start=1) if line]
     header = _header(directory)
-    seconds = header.get("totals", {}).get("seconds", 0.0)
+    totals = header.get("totals")
+    seconds = cast("dict[str, Any]", totals).get("seconds") if isinstance(totals, dict) else 0.0
     status = str(header.get("status", ""))
     signal = status.removeprefix("interrupted by ") if status.startswith("interrupted") else None
-    return Run(tuple(sessions), directory, float(seconds), signal)
+    took = float(seconds) if isinstance(seconds, int | float) else 0.0
+    return Run(tuple(sessions), directory, took, signal)
 
 
 def sessions_of(run: Run, name: str | None) -> tuple[SessionResult, ...]:
@@ -161,6 +190,7 @@ def sessions_of(run: Run, name: str | None) -> tuple[SessionResult, ...]:
 def _session(line: str, path: Path, at: int) -> SessionResult:
     try:
         record: dict[str, Any] = json.loads(line)
+        _check_types(record)
         verdict = record["verdict"]
         return SessionResult(
             case_id=record["case_id"],
@@ -181,11 +211,17 @@ def _session(line: str, path: Path, at: int) -> SessionResult:
         raise InvalidSpec([problem]) from error
 
 
+def _check_types(record: dict[str, Any]) -> None:
+    for name, kind in TYPES.items():
+        if not isinstance(record[name], kind):
+            raise TypeError(f"{name} is {record[name]!r:.40}")
+
+
 def _transcript(records: list[dict[str, Any]]) -> Transcript:
     return tuple(
         Message(
-            record["speaker"],
-            record["text"],
+            SPEAKERS[record["speaker"]],
+            str.__str__(record["text"]),
             tuple(ToolCall(**call) for call in record.get("tool_calls", ())),
         )
         for record in records
@@ -204,9 +240,10 @@ def _message_record(message: Message) -> dict[str, object]:
 
 def _header(directory: Path) -> dict[str, Any]:
     try:
-        return cast("dict[str, Any]", json.loads((directory / SETTINGS).read_text("utf-8")))
+        found: object = json.loads((directory / SETTINGS).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _line(record: Mapping[str, object]) -> str:

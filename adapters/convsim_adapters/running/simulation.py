@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,18 +11,21 @@ from secrets import token_hex
 from time import monotonic
 from typing import Literal
 
+from attrs import evolve
+
 from convsim_adapters.case_files.files import Format
 from convsim_adapters.running.agents import AgentTarget, ChosenAgent
 from convsim_adapters.running.case_lists import Cases
 from convsim_adapters.running.models import ChosenModel, Params
 from convsim_adapters.running.plans import Plan, Settings, make_plan
-from convsim_adapters.running.public import public_settings
+from convsim_adapters.running.public import public_settings, secrets_of
 from convsim_adapters.running.recording import Recorder
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_adapters.running.run_files import RunFiles
 from convsim_fp.core import GoalCheck, Rules, SimulatedUser, State, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import (
+    Budget,
     Model,
     OpenedPorts,
     Ports,
@@ -75,7 +78,7 @@ def simulate(
     max_tokens: int | None = None,
     max_seconds: float | None = None,
     format: Format = "auto",
-    select: Sequence[str] = (),
+    select: str | Sequence[str] = (),
     out: str | Path | None = None,
     save: bool = True,
     sink: Sink = no_sink,
@@ -166,7 +169,7 @@ def execute(
         if finished is not None:
             finished(result)
 
-    recorder = Recorder(keep, sink)
+    recorder = Recorder(keep, sink, secrets_of(plan))
 
     def may_go_on() -> bool:
         return plan.budget.used_up(recorder.spent, monotonic() - begun) is None
@@ -175,6 +178,7 @@ def execute(
         results = tuple(recorder.result(state) for state in states)
         directory = None if files is None else files.directory
         run = Run(results, directory, monotonic() - begun, interrupted)
+        run = evolve(run, doubts=tuple(_blind_budgets(plan.budget, run)))
         return run if files is None else files.end(run, ended=_stamp(datetime.now(UTC)))
 
     ports = _ports(plan, plan.agent, may_go_on)
@@ -184,6 +188,10 @@ def execute(
         return ended(_converse(plan, ports, recorder))
     except RunInterrupted as error:
         raise SimulationInterrupted(ended(error.states, error.signal), error) from error
+    except BaseException as error:
+        if files is not None:
+            files.broken(f"{type(error).__name__} stopped it", ended=_stamp(datetime.now(UTC)))
+        raise
 
 
 def _converse(plan: Plan, ports: OpenedPorts, recorder: Recorder) -> tuple[State, ...]:
@@ -234,6 +242,18 @@ def _retried(
     from convsim_adapters.retries import RetryPolicy, with_retries  # noqa: PLC0415  tenacity
 
     return with_retries(model.port, RetryPolicy(retries=retries), may_go_on=may_go_on)
+
+
+def _blind_budgets(budget: Budget, run: Run) -> Iterator[str]:
+    """The budgets that did not see all that was spent."""
+    usage = run.usage  # what was given up before it came may be unknown, and is told as wasted
+    for name, limit, unknown, what in (
+        ("max_cost", budget.cost, usage.unpriced, "cost is"),
+        ("max_tokens", budget.tokens, usage.uncounted, "tokens are"),
+    ):
+        blind = unknown - usage.wasted
+        if limit is not None and blind > 0:
+            yield f"{name} did not see {blind} of the answers of models: their {what} unknown"
 
 
 def _directory(out: str | Path | None, began: datetime) -> Path:

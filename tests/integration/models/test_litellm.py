@@ -193,6 +193,13 @@ def test_what_litellm_itself_rejects_is_no_request(loopback, users_request) -> N
     assert len(reply.facts.errors) == 1
 
 
+def test_a_temperature_of_a_wrong_value_is_the_users_to_mend(loopback, users_request) -> None:
+    loopback.faults = ["400 value"]
+    [error] = asked(made(loopback, temperature=5), users_request)
+    assert type(error) is Refused
+    assert "temperature must be <= 2" in str(error)
+
+
 def test_a_rejected_schema_is_left_out(loopback, judges_request) -> None:
     loopback.faults = ["400 format"] * 9
     [reply] = asked(made(loopback), judges_request)

@@ -112,7 +112,7 @@ def test_figures_for_people() -> None:
 
 def test_progress_counts_sessions_and_tells_tenths_where_there_is_no_terminal() -> None:
     lines = Console(file=io.StringIO(), width=200)
-    progress = Progress(20, lines=lines)
+    progress = Progress(20, 5, lines=lines)
     for number in range(20):
         name = f"c{number}/1"
         session = type("Session", (), {"id": name})()

@@ -57,6 +57,11 @@ ENDED = SessionResult(
 )
 
 
+RECORD = json.dumps(
+    session_record(evolve(ENDED, transcript=(Message("user", "Hi."),))),
+)
+
+
 def asked(lane):
     where = (RequestId(1, lane), Session("refund/1"), TestCase(goal="a refund"))
     return CallAgent(*where, ()) if lane is Lane.AGENT else Generate(*where, None)
@@ -178,13 +183,37 @@ def test_what_the_disk_refuses_later_does_not_stop_the_run(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("{", "JSONDecodeError"), ("{}", "KeyError: 'verdict'"), ("[]", "TypeError")],
+    [
+        ("{", "JSONDecodeError"),
+        ("{}", "KeyError: 'case_id'"),
+        ("[]", "TypeError"),
+        (RECORD.replace('"turns": 2', '"turns": "x"'), "TypeError: turns is 'x'"),
+        (RECORD.replace('"text": "Hi."', '"text": 5'), "TypeError"),
+        (RECORD.replace('"speaker": "user"', '"speaker": "judge"'), "KeyError: 'judge'"),
+        (RECORD.replace("goal_achieved", "bored"), "ValueError"),
+    ],
 )
 def test_a_line_that_is_no_session_is_named(tmp_path: Path, line, told) -> None:
     (tmp_path / "results.jsonl").write_text(f"{line}\n")
     with pytest.raises(InvalidSpec) as refused:
         read_run(tmp_path)
     assert f"results.jsonl:1: the line is no session of a run: {told}" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"totals": null}', '{"totals": {"seconds": "x"}}'])
+def test_settings_that_are_damaged_do_not_hide_the_sessions(tmp_path: Path, text) -> None:
+    (tmp_path / "results.jsonl").write_text(f"{RECORD}\n")
+    (tmp_path / "run.json").write_text(text)
+    assert len(read_run(tmp_path).sessions) == 1
+
+
+def test_what_broke_a_run_is_said_in_its_settings(tmp_path: Path) -> None:
+    files = RunFiles(tmp_path, {"began": "now"})
+    files.begin()
+    files.add(ENDED)
+    files.broken("Stop stopped it", ended="later")
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "Stop stopped it"
+    assert read_run(tmp_path).sessions == (ENDED,)
 
 
 def test_what_is_no_run_says_what_to_give(tmp_path: Path) -> None:

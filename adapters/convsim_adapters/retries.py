@@ -20,8 +20,7 @@ from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import Generate
 from convsim_fp.core.behaviours import failure_of
 from convsim_fp.errors import PortError, RetryableError
-from convsim_fp.interpreters import Facts, Model, Reply
-from convsim_fp.interpreters.perform import is_async
+from convsim_fp.interpreters import Facts, Model, Reply, is_async
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -9,7 +9,7 @@ from convsim_fp.interpreters.interruption import (
     RunCancelled,
     RunInterrupted,
 )
-from convsim_fp.interpreters.perform import APerform, Perform, aperform, perform
+from convsim_fp.interpreters.perform import APerform, Perform, aperform, bounded, is_async, perform
 from convsim_fp.interpreters.plan import RulesOf
 from convsim_fp.interpreters.ports import (
     Agent,
@@ -62,9 +62,11 @@ __all__ = [
     "aconverse_all",
     "aperform",
     "atraced",
+    "bounded",
     "clocked",
     "converse",
     "converse_all",
+    "is_async",
     "no_sink",
     "perform",
     "read_cases",

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable, iscoroutinefunction
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from convsim_fp.core.requests import CallAgent, Request
 from convsim_fp.errors import InvalidSpec, Problem, TimedOut
 from convsim_fp.interpreters.answers import TROUBLE, close, failed, observed, port_for
-from convsim_fp.interpreters.daemons import INSIDE, THREAD_PREFIX, in_daemon
+from convsim_fp.interpreters.daemons import INSIDE, RUN_THREAD, THREAD_PREFIX, in_daemon
 from convsim_fp.interpreters.ports import Observed, Ports, PortsOf
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Perform",
     "aperform",
     "aperform_made",
+    "bounded",
     "cancels",
     "is_async",
     "perform",
@@ -31,6 +32,7 @@ Perform: TypeAlias = Callable[[Request], Observed]
 APerform: TypeAlias = Callable[[Request], Awaitable[Observed]]
 
 A = TypeVar("A")
+R = TypeVar("R", bound=Request | None)
 
 
 def perform(ports: Ports) -> Perform:
@@ -89,6 +91,28 @@ def aperform_made(ports_of: PortsOf) -> APerform:
     return performed
 
 
+def bounded(port: Callable[[R], object], seconds: float) -> Callable[[R], Awaitable[Any]]:
+    """A port as a coroutine function, which raises `TimedOut` after so many seconds.
+
+    A plain function gets a thread, which nobody can stop: it is left behind then.
+
+    >>> asyncio.run(bounded(lambda request: "Hi.", seconds=5)(None))
+    'Hi.'
+    """
+
+    async def asked(request: R) -> Any:
+        bound = asyncio.timeout(seconds)
+        try:
+            async with bound:
+                return await _called(port, request, request)
+        except TimeoutError as error:
+            if not bound.expired():
+                raise
+            raise TimedOut(f"no answer in {seconds:g} s") from error
+
+    return asked
+
+
 def is_async(port: object) -> bool:
     """Whether calling it gives something to await, as far as that shows without calling it."""
     return iscoroutinefunction(port) or iscoroutinefunction(getattr(type(port), "__call__", None))  # noqa: B004
@@ -124,17 +148,9 @@ async def _settled(
 
 async def _asked(ports: Ports, request: Request) -> Observed:
     port = port_for(ports, request)
-    if ports.agent_timeout is None or not isinstance(request, CallAgent):
-        return observed(request, await _called(port, request, request))
-    bound = asyncio.timeout(ports.agent_timeout)
-    try:
-        async with bound:
-            answer = await _called(port, request, request)
-    except TimeoutError as error:
-        if not bound.expired():
-            raise
-        raise TimedOut(f"the agent gave no reply in {ports.agent_timeout:g} s") from error
-    return observed(request, answer)
+    if ports.agent_timeout is not None and isinstance(request, CallAgent):
+        port = bounded(port, ports.agent_timeout)
+    return observed(request, await _called(port, request, request))
 
 
 async def _made(ports_of: PortsOf, request: Request) -> Ports:
@@ -144,8 +160,8 @@ async def _made(ports_of: PortsOf, request: Request) -> Ports:
     raise InvalidSpec([Problem("ports", f"is {made!r:.80}, expected Ports")])
 
 
-async def _called(function: Callable[[A], object], argument: A, request: Request) -> object:
-    name = thread_name(request)
+async def _called(function: Callable[[A], object], argument: A, request: Request | None) -> object:
+    name = RUN_THREAD if request is None else thread_name(request)
     INSIDE.set(name)
     if is_async(function):
         answer = function(argument)

@@ -238,7 +238,7 @@ def _shown(run: Run, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps(run_record(run)))
         return
-    _print(*(() if quiet else (run_table(run), "")), run_summary(run))
+    _print(*(() if quiet else (run_table(run, width=_console().width), "")), run_summary(run))
     if run.directory is not None:
         click.echo(f"files: {run.directory}")
     first = next((one for one in sorted(run.sessions, key=urgency) if not one.achieved), None)

@@ -25,21 +25,25 @@ STYLES = {
     StopReason.CANCELLED: "magenta",
     StopReason.DEADLINE: "magenta",
 }
+ROOMY = 60  # columns
 FAILED, MISSED = "bold red", "yellow"
 
 
-def run_table(run: Run) -> Table:
-    """A row for each session: what failed first, then what missed its goal, then the rest."""
-    table = _table("case", "stop reason", "turns", "seconds", "cost", "why")
-    for column in table.columns[2:5]:
+def run_table(run: Run, *, width: int = ROOMY) -> Table:
+    """A row for each session: what failed first, then what missed its goal, then the rest.
+
+    On a narrow terminal without the figures, so that the words have room.
+    """
+    figures = ("turns", "seconds", "cost") if width >= ROOMY else ()
+    table = _table("case", "stop reason", *figures, "why")
+    for column in table.columns[2:-1]:
         column.justify = "right"
     for one in sorted(run.sessions, key=urgency):
+        told = (str(one.turns), f"{one.seconds:.1f}", cost(one.usage)) if figures else ()
         table.add_row(
             Text(one_line(_name(one, run))),
             Text(str(one.stop_reason), style=_style(one)),
-            str(one.turns),
-            f"{one.seconds:.1f}",
-            cost(one.usage),
+            *told,
             Text(one_line(one.why)),
         )
     return table
@@ -130,8 +134,8 @@ def _heading(one: SessionResult) -> Iterator[Text]:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns[:-1]:
-        table.add_column(name, overflow="fold", no_wrap=name != "case")
-    table.add_column(columns[-1], overflow="fold", ratio=1)
+        table.add_column(name, overflow="fold", no_wrap=name != "case", min_width=6)
+    table.add_column(columns[-1], overflow="fold", ratio=1, min_width=10)
     return table
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from inspect import isawaitable
 from typing import cast
 
 from attrs import frozen
 
 from convsim_adapters.running.targets import is_target, is_url, load_target
-from convsim_fp.core import Generate
-from convsim_fp.errors import InvalidSpec, Problem, TimedOut
-from convsim_fp.interpreters import Model, Reply
-from convsim_fp.interpreters.daemons import in_daemon
-from convsim_fp.interpreters.perform import is_async, thread_name
+from convsim_fp.errors import InvalidSpec, Problem
+from convsim_fp.interpreters import Model, bounded
 
 __all__ = ["ChosenModel", "Params", "choose_model", "judges_params"]
 
@@ -88,27 +83,4 @@ def _own(
     if params:
         what = f"is a function of your own ({shown:.80}), which takes no parameters"
         raise InvalidSpec([Problem(field, what)])
-    return ChosenModel(shown, _bounded(cast("Model", found), timeout))
-
-
-def _bounded(port: Model, timeout: float) -> Model:
-    """The port, as a coroutine function that has timed out after so many seconds.
-
-    A plain function gets a thread, which nobody can stop; it is left behind then.
-    """
-
-    async def asked(request: Generate) -> Reply | str:
-        bound = asyncio.timeout(timeout)
-        try:
-            async with bound:
-                if is_async(port):
-                    answer = port(request)
-                else:
-                    answer = await in_daemon(thread_name(request), lambda: port(request))
-                return await answer if isawaitable(answer) else answer
-        except TimeoutError as error:
-            if not bound.expired():
-                raise
-            raise TimedOut(f"no answer in {timeout:g} s") from error
-
-    return asked
+    return ChosenModel(shown, bounded(cast("Model", found), timeout))

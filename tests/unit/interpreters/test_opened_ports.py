@@ -91,7 +91,7 @@ def test_an_agent_that_takes_too_long_has_failed_and_the_others_have_not(run_all
         free.set()
     reasons = [state.stop_reason for state in states]
     assert reasons == [StopReason.MAX_TURNS, StopReason.AGENT_FAILED, StopReason.MAX_TURNS]
-    assert states[1].why == "timed_out: the agent gave no reply in 0.2 s"
+    assert states[1].why == "timed_out: no answer in 0.2 s"
 
 
 def test_a_timeout_of_the_agents_own_is_told_as_its_own(run_all) -> None:

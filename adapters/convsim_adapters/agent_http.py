@@ -21,14 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, frozen
 
-from convsim_adapters.http_errors import (
-    one_line,
-    retry_after,
-    secrets_among,
-    secrets_of_url,
-    sorted_error,
-    words_of,
-)
+from convsim_adapters.hiding import secrets_among, secrets_of_url
+from convsim_adapters.http_errors import one_line, retry_after, sorted_error, words_of
 from convsim_adapters.reply_forms import read_reply
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import CallAgent, NotJson, freeze, thaw

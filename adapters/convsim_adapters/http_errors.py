@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
 
+from convsim_adapters.hiding import without_secrets
 from convsim_fp.errors import (
     ContextTooLong,
     PortError,
@@ -21,23 +20,13 @@ from convsim_fp.errors import (
     Unavailable,
 )
 
-__all__ = [
-    "one_line",
-    "retry_after",
-    "secrets_among",
-    "secrets_of_url",
-    "sorted_error",
-    "without_secrets",
-    "words_of",
-]
+__all__ = ["one_line", "retry_after", "sorted_error", "words_of"]
 
 MAX_WORDS = 300  # characters
 CONTEXT = re.compile(
     r"context[ _]?(?:length|window)|maximum context|prompt is too long|too many (?:input )?tokens",
     re.IGNORECASE,
 )
-SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
-LEAST_SECRET = 6  # characters; anything shorter would blot out the words around it
 NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 
 
@@ -101,45 +90,6 @@ def one_line(words: str, secrets: Iterable[str] = ()) -> str:
     words = without_secrets(words, secrets)
     line = " ".join(words.split())
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
-
-
-def without_secrets(words: str, secrets: Iterable[str]) -> str:
-    """A text in which each of the secrets is hidden; what is shorter than 6 characters is none.
-
-    >>> without_secrets("bad key sk-canary-7", ["sk-canary-7", "bad"])
-    'bad key (secret)'
-    """
-    found = {secret for secret in secrets if len(secret) >= LEAST_SECRET}
-    for secret in sorted(found, key=len, reverse=True):  # one may be a part of another
-        words = words.replace(secret, "(secret)")
-    return words
-
-
-def secrets_among(named: Mapping[str, object]) -> Iterator[str]:
-    """What must never stand in a message: values under the name of a key, and those of headers.
-
-    >>> list(secrets_among({"api_key": "sk-7", "top_p": "1", "headers": {"X-Auth": "Bearer tok"}}))
-    ['sk-7', 'Bearer', 'tok']
-    """
-    for name, value in named.items():
-        if isinstance(value, str) and SECRET.search(name):
-            yield value
-        elif isinstance(value, Mapping) and name.lower().endswith("headers"):
-            for header in cast("Mapping[object, object]", value).values():
-                yield from str(header).split()
-
-
-def secrets_of_url(url: str) -> Iterator[str]:
-    """What must never stand in a message of an address: its password, as it is sent, and its keys.
-
-    >>> list(secrets_of_url("http://me:word@h/v1?token=sk-7&page=2"))
-    ['word', 'bWU6d29yZA==', 'sk-7']
-    """
-    parts = urlsplit(url)
-    who, at, _ = unquote(parts.netloc).rpartition("@")
-    if at:
-        yield from (who.partition(":")[2], b64encode(who.encode(errors="replace")).decode())
-    yield from secrets_among(dict(parse_qsl(parts.query)))
 
 
 def words_of(body: bytes) -> str:

@@ -21,7 +21,8 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from convsim_adapters.http_errors import one_line, retry_after, secrets_among, sorted_error
+from convsim_adapters.hiding import secrets_among
+from convsim_adapters.http_errors import one_line, retry_after, sorted_error
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import Generate, JsonObject, thaw
 from convsim_fp.errors import (

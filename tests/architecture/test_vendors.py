@@ -58,7 +58,7 @@ def test_every_vendor_has_its_home() -> None:
 
 
 def test_every_module_has_its_place() -> None:
-    shared = {"__init__", "http_errors", "py", "reply_forms", "signatures", "vendors"}
+    shared = {"__init__", "hiding", "http_errors", "py", "reply_forms", "signatures", "vendors"}
     there = {path.name.partition(".")[0] for path in ADAPTERS.iterdir()} - {"__pycache__"}
     assert there - shared == {*VENDORS, *DRIVING}
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from attrs import fields
 
-from convsim_adapters.http_errors import secrets_among, secrets_of_url
+from convsim_adapters.hiding import secrets_among, secrets_of_url
 from convsim_adapters.running.models import ChosenModel
 from convsim_adapters.running.plans import Plan, Settings
 from convsim_adapters.running.targets import is_url

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import Factory, define, evolve, field, frozen
 
-from convsim_adapters.http_errors import without_secrets
+from convsim_adapters.hiding import without_secrets
 from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import State
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convsim_adapters.http_errors import (
-    one_line,
-    retry_after,
-    secrets_among,
-    sorted_error,
-    words_of,
-)
+from convsim_adapters.hiding import secrets_among
+from convsim_adapters.http_errors import one_line, retry_after, sorted_error, words_of
 from convsim_fp.errors import PortError, RetryableError
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ Drawn as a tree:
     │  │  └─ RateLimited  Unavailable  TimedOut
     │  ├─ ContextTooLong  MalformedReply  Refused  Unauthorized
     │  └─ AgentError                 the agent under test failed
-    └─ JournalError                  what was recorded cannot be read
+    └─ JournalError                  what was recorded cannot be read or does not fit
+       └─ CorruptEntry  UnknownVersion  ReplayMismatch
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ __all__ = [
     "AgentError",
     "ContextTooLong",
     "ConvsimError",
+    "CorruptEntry",
     "InvalidSpec",
     "JournalError",
     "MalformedReply",
@@ -28,11 +30,13 @@ __all__ = [
     "Problem",
     "RateLimited",
     "Refused",
+    "ReplayMismatch",
     "RetryableError",
     "TimedOut",
     "Unauthorized",
     "Unavailable",
     "UnexpectedObservation",
+    "UnknownVersion",
 ]
 
 
@@ -145,3 +149,33 @@ class AgentError(PortError):
 
 class JournalError(ConvsimError):
     """What was recorded cannot be read or does not fit."""
+
+
+class UnknownVersion(JournalError):
+    """A journal was written by a release of another format."""
+
+
+class CorruptEntry(JournalError):
+    """A record of a journal is not what was written; all before it are good.
+
+    `record` counts from 0 within the segment, `offset` is the byte where its line begins.
+    """
+
+    def __init__(self, what: str, record: int, offset: int, file: str = "") -> None:
+        self.what = what
+        self.record = record
+        self.offset = offset
+        self.file = file
+        where = f"{file}: " if file else ""
+        super().__init__(f"{where}record {record} (byte {offset}) {what}")
+
+
+class ReplayMismatch(JournalError):
+    """A conversation does not go again as it was recorded; `divergence` says where it departs.
+
+    It is a `convsim_fp.journal.Divergence`.
+    """
+
+    def __init__(self, divergence: object) -> None:
+        self.divergence = divergence
+        super().__init__(str(divergence))

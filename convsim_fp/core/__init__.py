@@ -15,6 +15,7 @@ from convsim_fp.core.behaviours import (
     consult,
 )
 from convsim_fp.core.cases import ParsedCases, TestCase, parse_cases
+from convsim_fp.core.envelope import NO_FACTS, Entry, Facts, Observed
 from convsim_fp.core.json_values import Json, JsonObject, NotJson, freeze, freeze_object, thaw
 from convsim_fp.core.machine import request_bound, resume, start, step
 from convsim_fp.core.observations import (
@@ -53,6 +54,7 @@ from convsim_fp.core.state import (
 from convsim_fp.core.transcript import Message, Speaker, ToolCall, Transcript
 
 __all__ = [
+    "NO_FACTS",
     "AgentReplied",
     "Ask",
     "AskUser",
@@ -61,6 +63,8 @@ __all__ = [
     "ChatMessage",
     "Checking",
     "Closing",
+    "Entry",
+    "Facts",
     "Failed",
     "Failure",
     "Generate",
@@ -76,6 +80,7 @@ __all__ = [
     "Move",
     "NotJson",
     "Observation",
+    "Observed",
     "ParsedCases",
     "Phase",
     "Prompt",

@@ -16,18 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import deep_iterable, instance_of
 
-from convsim_fp.core.observations import Observation
+from convsim_fp.core.envelope import NO_FACTS, Entry, Facts, Observed
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request, Session
 from convsim_fp.core.transcript import ToolCall
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.users.delegated import UserReply
 
 __all__ = [
+    "NO_FACTS",
     "Agent",
     "AgentReply",
     "Entry",
@@ -44,54 +45,6 @@ __all__ = [
     "UserReply",
     "no_sink",
 ]
-
-
-N = TypeVar("N", int, float)
-
-
-@frozen
-class Facts:
-    """What a request cost; the machine never reads it. None is unknown, not nothing.
-
-    Tokens and US dollars, of all attempts together; `start` in seconds since 1970 and `seconds`
-    cover them all too, waiting included. `attempts` counts the requests made, `errors` says of each
-    that failed why.
-    """
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    cost: float | None = None
-    start: float | None = None
-    seconds: float | None = None
-    attempts: int = 1
-    errors: tuple[str, ...] = ()
-
-    def plus(self, later: Facts) -> Facts:
-        """The facts of both together; a sum is unknown only where both parts are.
-
-        >>> Facts(cost=0.5).plus(Facts(input_tokens=7)).attempts
-        2
-        """
-        return Facts(
-            _sum(self.input_tokens, later.input_tokens),
-            _sum(self.output_tokens, later.output_tokens),
-            _sum(self.cached_tokens, later.cached_tokens),
-            _sum(self.cost, later.cost),
-            later.start if self.start is None else self.start,
-            _sum(self.seconds, later.seconds),
-            self.attempts + later.attempts,
-            self.errors + later.errors,
-        )
-
-
-def _sum(a: N | None, b: N | None) -> N | None:
-    if a is None or b is None:
-        return a if b is None else b
-    return a + b
-
-
-NO_FACTS = Facts()
 
 
 @frozen
@@ -112,27 +65,6 @@ class AgentReply:
         default=(), converter=tuple[ToolCall, ...], validator=deep_iterable(instance_of(ToolCall))
     )
     facts: Facts = field(default=NO_FACTS, validator=instance_of(Facts))
-
-
-@frozen
-class Observed:
-    """An observation for the machine and the facts for the envelope."""
-
-    observation: Observation
-    facts: Facts = NO_FACTS
-
-
-@frozen
-class Entry:
-    """One thing that happened in a session: what was asked, what came back, what it cost.
-
-    `request` is None for an interruption; `wasted` marks what came after nobody waited for it.
-    """
-
-    session: Session
-    request: Request | None
-    observed: Observed
-    wasted: bool = False
 
 
 Model: TypeAlias = Callable[[Generate], Reply | str | Awaitable[Reply | str]]

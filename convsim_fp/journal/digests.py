@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from typing import assert_never
 
-from convsim_fp.core.json_values import dumps, freeze
+from convsim_fp.core.json_values import thaw
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request
 
 __all__ = ["digest"]
@@ -16,14 +17,17 @@ def digest(request: Request) -> str:
 
     Covers its id, and the rendered messages and reply schema, or the transcript and context.
     """
-    return sha256(dumps(freeze([str(request.id), *_content(request)])).encode("ascii")).hexdigest()
+    content = json.dumps([str(request.id), *_content(request)], separators=(",", ":"))
+    return sha256(content.encode("ascii")).hexdigest()
 
 
 def _content(request: Request) -> tuple[object, ...]:
     match request:
         case Generate():
-            return [(m.role, m.content) for m in request.messages], request.prompt.schema
+            sent = [(m.role, m.content) for m in request.messages]
+            return sent, thaw(request.prompt.schema)
         case CallAgent() | CallUser():
-            return [(m.speaker, m.text) for m in request.transcript], request.case.context
+            said = [(m.speaker, m.text) for m in request.transcript]
+            return said, thaw(request.case.context)
         case _:
             assert_never(request)

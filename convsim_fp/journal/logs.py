@@ -1,0 +1,227 @@
+"""Journals read: the entries of each session, in order, with what they come to.
+
+Segments are written side by side; what one process wrote of a session is in one of them, and a
+session that is taken up again begins anew in a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from itertools import groupby
+from typing import TypeAlias, assert_never
+
+from attrs import evolve, frozen
+
+from convsim_fp.core.cases import TestCase
+from convsim_fp.core.envelope import Facts
+from convsim_fp.core.observations import Interrupted, Observation
+from convsim_fp.core.requests import RequestId, Session
+from convsim_fp.core.state import State
+from convsim_fp.core.transcript import Transcript
+from convsim_fp.errors import CorruptEntry, JournalError
+from convsim_fp.journal.codec import record_from_plain
+from convsim_fp.journal.lines import START, Line, Position, read_lines
+from convsim_fp.journal.records import (
+    Begun,
+    Discarded,
+    Ended,
+    EntryRecord,
+    Header,
+    Parent,
+    Record,
+    Snapshot,
+)
+from convsim_fp.journal.upcasts import upcast
+from convsim_fp.journal.writing import Content, Known, read_back
+
+__all__ = ["Journal", "Recorded", "Segment", "SessionLog", "read_journal", "read_segment"]
+
+SessionRecord: TypeAlias = Begun | EntryRecord | Discarded | Ended
+BEFORE = Known()
+
+
+@frozen
+class Segment:
+    """The records of one segment, as far as they are written, and where the next would begin."""
+
+    header: Header | None
+    records: tuple[Record, ...]
+    end: Position
+
+
+@frozen
+class Recorded:
+    """An entry that was read back: what was asked, what came back, what it cost.
+
+    `content` is the prompt, or the transcript that the agent or the user was shown; None of an
+    interruption. A `void` one is not folded: nobody waited for it, it was made again, discarded, or
+    it is an interruption after which the session went on. What it cost was spent all the same.
+    """
+
+    seen: Observation
+    digest: str
+    content: Content | None
+    facts: Facts
+    wasted: bool = False
+    rebuilt: bool = False
+    void: bool = False
+
+    @property
+    def id(self) -> RequestId | None:
+        """The place of the request; None of an interruption."""
+        return None if isinstance(self.seen, Interrupted) else self.seen.id
+
+
+@frozen
+class SessionLog:
+    """What is recorded of one session.
+
+    `ended` is None where it goes on, or was killed. `transcript` is what was said, as far as it was
+    recorded. `snapshot` is the state that a forked session starts from.
+    """
+
+    session: Session
+    case: TestCase
+    entries: tuple[Recorded, ...] = ()
+    ended: Ended | None = None
+    transcript: Transcript = ()
+    snapshot: State | None = None
+    parent: Parent | None = None
+    known: Known = BEFORE
+
+    @property
+    def folded(self) -> tuple[Recorded, ...]:
+        """The entries that the conversation follows from."""
+        return tuple(one for one in self.entries if not one.void)
+
+    @property
+    def interrupted(self) -> Interrupted | None:
+        """What ended it from outside, if it has not gone on since."""
+        last = self.folded[-1:]
+        return last[0].seen if last and isinstance(last[0].seen, Interrupted) else None
+
+    @property
+    def origin(self) -> Transcript:
+        """What was said before its first entry."""
+        return self.case.history if self.snapshot is None else self.snapshot.transcript
+
+
+@frozen
+class Journal:
+    """All that is recorded of a run: the headers of its segments, its sessions as they began."""
+
+    headers: tuple[Header, ...] = ()
+    sessions: tuple[SessionLog, ...] = ()
+
+
+def read_segment(text: str, *, file: str = "", after: Position = START) -> Segment:
+    """Read the whole records of a segment, or those `after` a place in it.
+
+    Raises `CorruptEntry`, and `UnknownVersion` for a format that this release does not know.
+    """
+    lines = tuple(read_lines(text, file=file, after=after))
+    version: object = 1
+    if after == START and lines:
+        version = lines[0].record.get("format")
+    records = tuple(_record(line, at, file, version) for line, at in _placed(lines, after))
+    header = records[0] if records and isinstance(records[0], Header) else None
+    if after == START and records and header is None:
+        raise CorruptEntry("is no header, which comes first", 0, 0, file)
+    return Segment(header, records, lines[-1].next if lines else after)
+
+
+def read_journal(segments: Iterable[Segment]) -> Journal:
+    """Bring together what segments hold, in the order in which they were begun.
+
+    Raises `JournalError` where a session has entries but no beginning, or no snapshot.
+    """
+    read = tuple(segments)
+    records = tuple(record for segment in read for record in segment.records)
+    headers = tuple(segment.header for segment in read if segment.header is not None)
+    snapshots = tuple(record for record in records if isinstance(record, Snapshot))
+    of_sessions = [record for record in records if not isinstance(record, Header | Snapshot)]
+    order = {name: at for at, name in enumerate(dict.fromkeys(map(_name, of_sessions)))}
+    of_sessions.sort(key=lambda record: order[_name(record)])
+    return Journal(
+        headers, tuple(_log(tuple(of), snapshots) for _, of in groupby(of_sessions, _name))
+    )
+
+
+def _placed(lines: tuple[Line, ...], after: Position) -> Iterator[tuple[Line, Position]]:
+    places = (after, *(line.next for line in lines))
+    return zip(lines, places, strict=False)
+
+
+def _record(line: Line, at: Position, file: str, version: object) -> Record:
+    try:
+        return record_from_plain(upcast(line.record, version))
+    except CorruptEntry:
+        raise
+    except JournalError as error:
+        if type(error) is not JournalError:
+            raise
+        raise CorruptEntry(str(error), at.number, at.offset, file) from error
+
+
+def _name(record: SessionRecord) -> str:
+    return record.session.id if isinstance(record, Begun) else record.session
+
+
+def _log(records: tuple[SessionRecord, ...], snapshots: tuple[Snapshot, ...]) -> SessionLog:
+    first = records[0]
+    if not isinstance(first, Begun):
+        raise JournalError(f"the session {_name(first)!r} has entries, but nowhere does it begin")
+    log = SessionLog(first.session, first.case, parent=first.parent)
+    if first.snapshot:
+        state = next((one.state for one in snapshots if one.digest == first.snapshot), None)
+        if state is None:
+            what = "starts from a snapshot that is lost"
+            raise JournalError(f"the session {first.session.id!r} {what}")
+        log = evolve(log, snapshot=state)
+    return reduce(_after, records, log)
+
+
+def _after(log: SessionLog, record: SessionRecord) -> SessionLog:
+    match record:
+        case Begun():
+            return evolve(log, known=Known(log.origin), ended=None)
+        case Discarded():
+            kept = tuple(evolve(e, void=True) if _is_of(e, record) else e for e in log.entries)
+            return evolve(log, entries=kept)
+        case Ended():
+            said = log.known.transcript[: record.kept] + record.more
+            return evolve(log, ended=record, transcript=said)
+        case EntryRecord():
+            return _with_entry(log, record)
+        case _:
+            assert_never(record)
+
+
+def _with_entry(log: SessionLog, record: EntryRecord) -> SessionLog:
+    content, known = (None, log.known) if record.id is None else read_back(log.known, record)
+    entry = Recorded(
+        record.seen,
+        record.digest,
+        content,
+        record.facts,
+        wasted=record.wasted,
+        rebuilt=record.rebuilt,
+        void=record.wasted or record.rebuilt,
+    )
+    before = log.entries if entry.void else _gone_on(log.entries)
+    return evolve(log, entries=(*before, entry), known=known, transcript=known.transcript)
+
+
+def _gone_on(entries: tuple[Recorded, ...]) -> tuple[Recorded, ...]:
+    """An interruption after which the session has gone on is not folded."""
+    if all(one.id is not None or one.void for one in entries):
+        return entries
+    return tuple(one if one.id is not None else evolve(one, void=True) for one in entries)
+
+
+def _is_of(entry: Recorded, discarded: Discarded) -> bool:
+    asked = entry.id
+    if discarded.turn is None or asked is None:
+        return True
+    return (asked.turn, asked.lane) == (discarded.turn, discarded.lane)

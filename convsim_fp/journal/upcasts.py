@@ -1,0 +1,42 @@
+"""Records of earlier formats, made into those of today: plain dict in, plain dict out.
+
+There is one function for each format that is no longer written, from it to the next; a journal of
+any released format is read through all those that follow. The recipe is in the docs, with the
+journals of each format in ``tests/golden``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from convsim_fp.errors import UnknownVersion
+from convsim_fp.journal.records import FORMAT
+
+__all__ = ["Upcast", "upcast"]
+
+Upcast: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTS: tuple[Upcast, ...] = ()  # from format 1 to 2, from 2 to 3, …
+
+
+def upcast(
+    record: dict[str, Any], version: object, *, upcasts: tuple[Upcast, ...] = UPCASTS
+) -> dict[str, Any]:
+    """Make a record of an earlier format into one of today's.
+
+    Raises `UnknownVersion` for a format that this release does not know.
+    """
+    newest = len(upcasts) + 1
+    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= newest:
+        raise UnknownVersion(
+            f"the journal's format is {version!r:.20}, and this release reads 1 to {newest}; "
+            "read it with the release that wrote it, or a later one"
+        )
+    for made in upcasts[version - 1 :]:
+        record = made(record)
+    return record
+
+
+if len(UPCASTS) + 1 != FORMAT:
+    raise AssertionError("each format that is no longer written needs its upcast")

@@ -61,6 +61,11 @@ class JsonObject(Mapping[str, Json]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, JsonObject):
+            return self is other or self._items == other._items
+        return Mapping.__eq__(self, other)
+
     def __hash__(self) -> int:
         return hash(frozenset(self._items.items()))
 

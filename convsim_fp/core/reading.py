@@ -44,6 +44,8 @@ def without_reasoning(text: str) -> str:
     >>> without_reasoning("<think>Which shoes?</think> The red ones.")
     'The red ones.'
     """
+    if not _may_have_tags(text):
+        return text.strip()
     at = 0
     while (end := _end_of_reasoning(text, at)) is not None:
         at = end
@@ -52,6 +54,8 @@ def without_reasoning(text: str) -> str:
 
 def shows_reasoning(text: str) -> bool:
     """Whether a text has a tag of reasoning anywhere."""
+    if not _may_have_tags(text):
+        return False
     return OPENS.search(text) is not None or CLOSES.search(text) is not None
 
 
@@ -115,6 +119,11 @@ def yes_or_no(value: object) -> bool | None:
     if word in YES:
         return True
     return False if word in NO else None
+
+
+def _may_have_tags(text: str) -> bool:
+    """Whether it is worth looking for tags, which most texts have none of."""
+    return "<" in text or "[" in text
 
 
 def _end_of_reasoning(text: str, at: int) -> int | None:

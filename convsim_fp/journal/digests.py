@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import assert_never
 
-from convsim_fp.core.json_values import thaw
+from convsim_fp.core.json_values import dumps
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request
 
 __all__ = ["digest"]
@@ -17,17 +17,23 @@ def digest(request: Request) -> str:
 
     Covers its id, and the rendered messages and reply schema, or the transcript and context.
     """
-    content = json.dumps([str(request.id), *_content(request)], separators=(",", ":"))
-    return sha256(content.encode("ascii")).hexdigest()
+    content = "\n".join((*_messages(request), _beside(request), str(request.id)))
+    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _content(request: Request) -> tuple[object, ...]:
+def _messages(request: Request) -> Iterable[str]:
+    """Each with its length before it, so that no text passes for the beginning of another."""
     match request:
         case Generate():
-            sent = [(m.role, m.content) for m in request.messages]
-            return sent, thaw(request.prompt.schema)
+            return [f"{m.role} {len(m.content)} {m.content}" for m in request.messages]
         case CallAgent() | CallUser():
-            said = [(m.speaker, m.text) for m in request.transcript]
-            return said, thaw(request.case.context)
+            return [f"{m.speaker} {len(m.text)} {m.text}" for m in request.transcript]
         case _:
             assert_never(request)
+
+
+def _beside(request: Request) -> str:
+    if isinstance(request, Generate):
+        schema = request.prompt.schema
+        return "" if schema is None else dumps(schema)
+    return dumps(request.case.context)

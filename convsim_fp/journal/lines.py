@@ -21,7 +21,7 @@ from attrs import frozen
 
 from convsim_fp.errors import CorruptEntry
 
-__all__ = ["Line", "Position", "read_lines", "write_line"]
+__all__ = ["START", "Line", "Position", "read_lines", "write_line"]
 
 HEAD = '{"crc":"'
 COVERED = len(HEAD) + 8 + 2  # the checksum's eight digits and `",`
@@ -37,10 +37,17 @@ class Position:
 
 @frozen
 class Line:
-    """One whole line: its object without checksum and number, and where the next one begins."""
+    """One whole line: its place, and its object without checksum and number."""
 
+    number: int
+    offset: int
     record: dict[str, Any]
-    next: Position
+    end: int
+
+    @property
+    def next(self) -> Position:
+        """Where the next line begins."""
+        return Position(self.number + 1, self.end)
 
 
 START = Position()
@@ -52,10 +59,8 @@ def write_line(number: int, record: dict[str, Any]) -> str:
     >>> write_line(0, {"kind": "discarded", "session": "refund/1"})
     '{"crc":"bd51d35d","n":0,"kind":"discarded","session":"refund/1"}\\n'
     """
-    written = json.dumps(
-        {"n": number, **record}, ensure_ascii=True, allow_nan=False, separators=(",", ":")
-    )
-    rest = written[1:]
+    written = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    rest = f'"n":{number},{written[1:]}'
     return f'{HEAD}{crc32(rest.encode("ascii")):08x}",{rest}\n'
 
 
@@ -67,26 +72,24 @@ def read_lines(text: str, *, file: str = "", after: Position = START) -> Iterato
     """
     number, offset = after.number, after.offset
     while (end := text.find("\n", offset)) >= 0:
-        record = _checked(text[offset:end], Position(number, offset), file)
+        try:
+            yield Line(number, offset, _checked(text[offset:end], number), end + 1)
+        except ValueError as error:
+            raise CorruptEntry(str(error), number, offset, file) from error
         number, offset = number + 1, end + 1
-        yield Line(record, Position(number, offset))
 
 
-def _checked(line: str, at: Position, file: str) -> dict[str, Any]:
+def _checked(line: str, number: int) -> dict[str, Any]:
     if not line.startswith(HEAD) or line[COVERED - 2 : COVERED] != '",':
-        raise CorruptEntry("does not begin as a record does", at.number, at.offset, file)
+        raise ValueError("does not begin as a record does")
     rest = line[COVERED:]
     if line[COVERED - 10 : COVERED - 2] != f"{crc32(rest.encode('latin-1', 'replace')):08x}":
-        raise CorruptEntry(
-            "is not what was written: its checksum differs", at.number, at.offset, file
-        )
+        raise ValueError("is not what was written: its checksum differs")
+    found, _, record = rest.partition(",")
+    if found != f'"n":{number}':
+        what = f"begins with {found:.20}, expected number {number}: a line is lost or doubled"
+        raise ValueError(what)
     try:
-        read: object = json.loads("{" + rest)
-    except (ValueError, RecursionError) as error:
-        raise CorruptEntry(f"is no JSON: {error}", at.number, at.offset, file) from error
-    record = cast("dict[str, Any]", read)
-    found = record.get("n")
-    if found != at.number or isinstance(found, bool):
-        what = f"has the number {found!r:.20}, expected {at.number}: a line is lost or doubled"
-        raise CorruptEntry(what, at.number, at.offset, file)
-    return {key: value for key, value in record.items() if key != "n"}
+        return cast("dict[str, Any]", json.loads("{" + record))
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error

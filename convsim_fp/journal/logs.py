@@ -6,20 +6,19 @@ session that is taken up again begins anew in a later one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import reduce
+from collections.abc import Iterable
 from itertools import groupby
 from typing import TypeAlias, assert_never
 
 from attrs import evolve, frozen
 
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.envelope import Facts
+from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.observations import Interrupted, Observation
 from convsim_fp.core.requests import RequestId, Session
 from convsim_fp.core.state import State
 from convsim_fp.core.transcript import Transcript
-from convsim_fp.errors import CorruptEntry, JournalError
+from convsim_fp.errors import CorruptEntry, JournalError, UnknownVersion
 from convsim_fp.journal.codec import record_from_plain
 from convsim_fp.journal.lines import START, Line, Position, read_lines
 from convsim_fp.journal.records import (
@@ -38,7 +37,6 @@ from convsim_fp.journal.writing import Content, Known, read_back
 __all__ = ["Journal", "Recorded", "Segment", "SessionLog", "read_journal", "read_segment"]
 
 SessionRecord: TypeAlias = Begun | EntryRecord | Discarded | Ended
-BEFORE = Known()
 
 
 @frozen
@@ -60,9 +58,9 @@ class Recorded:
     """
 
     seen: Observation
-    digest: str
-    content: Content | None
-    facts: Facts
+    digest: str = ""
+    content: Content | None = None
+    facts: Facts = NO_FACTS
     wasted: bool = False
     rebuilt: bool = False
     void: bool = False
@@ -88,7 +86,6 @@ class SessionLog:
     transcript: Transcript = ()
     snapshot: State | None = None
     parent: Parent | None = None
-    known: Known = BEFORE
 
     @property
     def folded(self) -> tuple[Recorded, ...]:
@@ -100,11 +97,6 @@ class SessionLog:
         """What ended it from outside, if it has not gone on since."""
         last = self.folded[-1:]
         return last[0].seen if last and isinstance(last[0].seen, Interrupted) else None
-
-    @property
-    def origin(self) -> Transcript:
-        """What was said before its first entry."""
-        return self.case.history if self.snapshot is None else self.snapshot.transcript
 
 
 @frozen
@@ -124,7 +116,7 @@ def read_segment(text: str, *, file: str = "", after: Position = START) -> Segme
     version: object = 1
     if after == START and lines:
         version = lines[0].record.get("format")
-    records = tuple(_record(line, at, file, version) for line, at in _placed(lines, after))
+    records = tuple(_record(line, file, version) for line in lines)
     header = records[0] if records and isinstance(records[0], Header) else None
     if after == START and records and header is None:
         raise CorruptEntry("is no header, which comes first", 0, 0, file)
@@ -148,20 +140,13 @@ def read_journal(segments: Iterable[Segment]) -> Journal:
     )
 
 
-def _placed(lines: tuple[Line, ...], after: Position) -> Iterator[tuple[Line, Position]]:
-    places = (after, *(line.next for line in lines))
-    return zip(lines, places, strict=False)
-
-
-def _record(line: Line, at: Position, file: str, version: object) -> Record:
+def _record(line: Line, file: str, version: object) -> Record:
     try:
         return record_from_plain(upcast(line.record, version))
-    except CorruptEntry:
+    except UnknownVersion:
         raise
     except JournalError as error:
-        if type(error) is not JournalError:
-            raise
-        raise CorruptEntry(str(error), at.number, at.offset, file) from error
+        raise CorruptEntry(str(error), line.number, line.offset, file) from error
 
 
 def _name(record: SessionRecord) -> str:
@@ -172,34 +157,40 @@ def _log(records: tuple[SessionRecord, ...], snapshots: tuple[Snapshot, ...]) ->
     first = records[0]
     if not isinstance(first, Begun):
         raise JournalError(f"the session {_name(first)!r} has entries, but nowhere does it begin")
-    log = SessionLog(first.session, first.case, parent=first.parent)
-    if first.snapshot:
-        state = next((one.state for one in snapshots if one.digest == first.snapshot), None)
-        if state is None:
-            what = "starts from a snapshot that is lost"
-            raise JournalError(f"the session {first.session.id!r} {what}")
-        log = evolve(log, snapshot=state)
-    return reduce(_after, records, log)
+    snapshot = _snapshot(first, snapshots)
+    origin = first.case.history if snapshot is None else snapshot.transcript
+    entries: tuple[Recorded, ...] = ()
+    known, said, ended = Known(origin), origin, None
+    for record in records:
+        match record:
+            case EntryRecord():
+                entry, known = _read_back(known, record)
+                entries = (*(entries if entry.void else _gone_on(entries)), entry)
+                said = known.transcript
+            case Begun():
+                known, ended = Known(origin), None
+            case Ended():
+                said, ended = known.transcript[: record.kept] + record.more, record
+            case Discarded():
+                entries = tuple(_voided(entry, record) for entry in entries)
+            case _:
+                assert_never(record)
+    return SessionLog(first.session, first.case, entries, ended, said, snapshot, first.parent)
 
 
-def _after(log: SessionLog, record: SessionRecord) -> SessionLog:
-    match record:
-        case Begun():
-            return evolve(log, known=Known(log.origin), ended=None)
-        case Discarded():
-            kept = tuple(evolve(e, void=True) if _is_of(e, record) else e for e in log.entries)
-            return evolve(log, entries=kept)
-        case Ended():
-            said = log.known.transcript[: record.kept] + record.more
-            return evolve(log, ended=record, transcript=said)
-        case EntryRecord():
-            return _with_entry(log, record)
-        case _:
-            assert_never(record)
+def _snapshot(begun: Begun, snapshots: tuple[Snapshot, ...]) -> State | None:
+    if not begun.snapshot:
+        return None
+    for one in snapshots:
+        if one.digest == begun.snapshot:
+            return one.state
+    raise JournalError(f"the session {begun.session.id!r} starts from a snapshot that is lost")
 
 
-def _with_entry(log: SessionLog, record: EntryRecord) -> SessionLog:
-    content, known = (None, log.known) if record.id is None else read_back(log.known, record)
+def _read_back(known: Known, record: EntryRecord) -> tuple[Recorded, Known]:
+    if record.id is None:
+        return Recorded(record.seen, facts=record.facts), known
+    content, known = read_back(known, record)
     entry = Recorded(
         record.seen,
         record.digest,
@@ -209,19 +200,20 @@ def _with_entry(log: SessionLog, record: EntryRecord) -> SessionLog:
         rebuilt=record.rebuilt,
         void=record.wasted or record.rebuilt,
     )
-    before = log.entries if entry.void else _gone_on(log.entries)
-    return evolve(log, entries=(*before, entry), known=known, transcript=known.transcript)
+    return entry, known
 
 
 def _gone_on(entries: tuple[Recorded, ...]) -> tuple[Recorded, ...]:
     """An interruption after which the session has gone on is not folded."""
-    if all(one.id is not None or one.void for one in entries):
+    last = next((one for one in reversed(entries) if not one.wasted), None)
+    if last is None or last.id is not None:
         return entries
     return tuple(one if one.id is not None else evolve(one, void=True) for one in entries)
 
 
-def _is_of(entry: Recorded, discarded: Discarded) -> bool:
+def _voided(entry: Recorded, discarded: Discarded) -> Recorded:
     asked = entry.id
-    if discarded.turn is None or asked is None:
-        return True
-    return (asked.turn, asked.lane) == (discarded.turn, discarded.lane)
+    if asked is None or discarded.turn is None:
+        return evolve(entry, void=True)
+    its = (asked.turn, asked.lane) == (discarded.turn, discarded.lane)
+    return evolve(entry, void=True) if its else entry

@@ -8,7 +8,7 @@ from attrs.validators import deep_iterable, in_, instance_of
 from convsim_fp.core.requests import RequestId
 from convsim_fp.core.transcript import ToolCall
 
-__all__ = ["AgentReplied", "Failed", "Failure", "Generated", "Interrupted", "Observation"]
+__all__ = ["AgentReplied", "Answer", "Failed", "Failure", "Generated", "Interrupted", "Observation"]
 
 
 @frozen
@@ -60,4 +60,5 @@ class Interrupted:
     detail: str = field(default="", validator=instance_of(str))
 
 
-Observation: TypeAlias = Generated | AgentReplied | Failed | Interrupted
+Answer: TypeAlias = Generated | AgentReplied | Failed
+Observation: TypeAlias = Answer | Interrupted

@@ -27,7 +27,8 @@ from convsim_fp.interpreters.ports import (
     UserPort,
     no_sink,
 )
-from convsim_fp.interpreters.run import Finished
+from convsim_fp.interpreters.rebuilding import Resumed, rebuild
+from convsim_fp.interpreters.run import Around, Finished
 from convsim_fp.interpreters.threads import converse
 from convsim_fp.interpreters.timing import Clock, aclocked, clocked
 from convsim_fp.interpreters.tracing import atraced, traced
@@ -36,6 +37,7 @@ __all__ = [
     "APerform",
     "Agent",
     "AgentReply",
+    "Around",
     "Budget",
     "Clock",
     "ConversationCancelled",
@@ -49,6 +51,7 @@ __all__ = [
     "Ports",
     "PortsOf",
     "Reply",
+    "Resumed",
     "RulesOf",
     "RunCancelled",
     "RunInterrupted",
@@ -70,5 +73,6 @@ __all__ = [
     "no_sink",
     "perform",
     "read_cases",
+    "rebuild",
     "traced",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.state import Rules, State
@@ -11,13 +12,15 @@ from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters.budget import Budget
 from convsim_fp.interpreters.own_loop import in_own_loop
 from convsim_fp.interpreters.perform import is_async
-from convsim_fp.interpreters.plan import RulesOf, plan
+from convsim_fp.interpreters.plan import Planned, RulesOf, plan
 from convsim_fp.interpreters.ports import OpenedPorts, Ports, PortsOf, Sink, Tracer, no_sink
-from convsim_fp.interpreters.run import NO_LIMITS, Finished, Run
+from convsim_fp.interpreters.rebuilding import Resumed
+from convsim_fp.interpreters.run import NO_LIMITS, Around, Finished, Run
 
 __all__ = ["aconverse_all", "converse_all"]
 
 CONCURRENCY = 100
+NOTHING_RESUMED: Mapping[str, Resumed] = MappingProxyType({})
 
 
 async def aconverse_all(
@@ -32,6 +35,8 @@ async def aconverse_all(
     tracer: Tracer | None = None,
     finished: Finished | None = None,
     budget: Budget = NO_LIMITS,
+    resumed: Mapping[str, Resumed] = NOTHING_RESUMED,
+    around: Around | None = None,
 ) -> tuple[State, ...]:
     """Run every case `trials` times, at most `concurrency` sessions at once; states in order.
 
@@ -40,12 +45,14 @@ async def aconverse_all(
     `finished` is called once with each session that came to its end, as it does. A session that
     fails does not touch the others; what the sink or `finished` raises stops them all, and is
     raised. When the `budget` is used up, nothing new is asked, and the sessions that go on stop as
-    *budget*. Raises `InvalidSpec` before the first call.
+    *budget*. A session whose id is in `resumed` goes on from there. `around` is composed around
+    what performs a request, for each session. Raises `InvalidSpec` before the first call.
 
     When its task is cancelled, the states are with the cause: ``RunCancelled.behind(error)``.
     Signals are the business of whoever runs the loop; `asyncio.run` makes Ctrl-C a cancellation.
     """
-    run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished, budget)
+    planned = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
+    run = Run(planned, ports, concurrency, sink, tracer, finished, budget, resumed, around)
     return await run.go()
 
 
@@ -61,6 +68,8 @@ def converse_all(
     tracer: Tracer | None = None,
     finished: Finished | None = None,
     budget: Budget = NO_LIMITS,
+    resumed: Mapping[str, Resumed] = NOTHING_RESUMED,
+    around: Around | None = None,
 ) -> tuple[State, ...]:
     """`aconverse_all` for synchronous code, also where a loop already runs (a notebook).
 
@@ -74,7 +83,8 @@ def converse_all(
     >>> [(state.session.id, state.phase.reason.value) for state in states]
     [('case-0/1', 'user_left')]
     """
-    run = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished, budget)
+    planned = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
+    run = Run(planned, ports, concurrency, sink, tracer, finished, budget, resumed, around)
     return in_own_loop(run)
 
 
@@ -88,8 +98,7 @@ def _prepared(
     sink: Sink,
     tracer: Tracer | None,
     finished: Finished | None,
-    budget: Budget,
-) -> Run:
+) -> tuple[Planned, ...]:
     functions = {"sink": sink, "tracer": tracer, "finished": finished}
     problems = (
         *_count_problems(trials=trials, concurrency=concurrency),
@@ -99,8 +108,7 @@ def _prepared(
     )
     if problems:
         raise InvalidSpec(problems)
-    planned = plan(cases, rules, trials=trials, seed=seed)
-    return Run(planned, ports, concurrency, sink, tracer, finished, budget)
+    return plan(cases, rules, trials=trials, seed=seed)
 
 
 def _gives_ports(ports: object) -> bool:

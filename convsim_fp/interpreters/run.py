@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar, cast
 
 from attrs import Factory, define, evolve
@@ -15,6 +16,7 @@ from convsim_fp.core.requests import Request
 from convsim_fp.core.state import State
 from convsim_fp.interpreters.aio import aconverse
 from convsim_fp.interpreters.budget import Budget, Spent
+from convsim_fp.interpreters.drive import interrupt
 from convsim_fp.interpreters.interruption import (
     CANCELLED,
     ConversationCancelled,
@@ -33,12 +35,14 @@ from convsim_fp.interpreters.ports import (
     Sink,
     Tracer,
 )
+from convsim_fp.interpreters.rebuilding import Resumed, rebuild
 from convsim_fp.interpreters.timing import aclocked
 from convsim_fp.interpreters.tracing import atraced
 
-__all__ = ["Finished", "Run"]
+__all__ = ["Around", "Finished", "Run"]
 
 Finished: TypeAlias = Callable[[State], None]
+Around: TypeAlias = Callable[[APerform], APerform]
 
 T = TypeVar("T")
 
@@ -57,6 +61,8 @@ class Run:
     tracer: Tracer | None
     finished: Finished | None
     budget: Budget = NO_LIMITS
+    resumed: Mapping[str, Resumed] = MappingProxyType({})
+    around: Around | None = None
     spent: Spent = NOTHING
     begun: float = 0.0  # seconds of the loop's clock
     todo: deque[int] = Factory(lambda self: deque(range(len(self.planned))), takes_self=True)
@@ -125,11 +131,18 @@ class Run:
         if why := self.used_up():
             return planned.cut(_unbegun(why))
         perform = self._performing(ports)
-        return await aconverse(planned.rules, planned.begun(), perform, sink=self._tell)
+        resumed = self.resumed.get(planned.session.id)
+        begun = planned.begun() if resumed is None else resumed.step
+        if resumed is not None and begun.requests:
+            trouble = await rebuild(resumed.again, perform, self._tell)
+            if trouble is not None:
+                return interrupt(planned.rules, begun, trouble, self._tell).state
+        return await aconverse(planned.rules, begun, perform, sink=self._tell)
 
     def _performing(self, ports: Ports | PortsOf) -> APerform:
         perform = aperform(ports) if isinstance(ports, Ports) else aperform_made(ports)
         perform = aclocked(perform)
+        perform = perform if self.around is None else self.around(perform)
         perform = perform if self.tracer is None else atraced(perform, self.tracer)
         return perform if self.budget == NO_LIMITS else self._within_budget(perform)
 

@@ -8,7 +8,17 @@ from convsim_fp.journal.codec import (
 )
 from convsim_fp.journal.digests import digest
 from convsim_fp.journal.divergence import Divergence, of_replies
-from convsim_fp.journal.lines import Position, read_lines, write_line
+from convsim_fp.journal.forking import (
+    Again,
+    begun_from,
+    calls_again,
+    calls_of,
+    discarding,
+    resumed,
+    same_answer,
+    snapshot_before,
+)
+from convsim_fp.journal.lines import START, Line, Position, read_lines, write_line
 from convsim_fp.journal.logs import (
     Journal,
     Recorded,
@@ -22,6 +32,7 @@ from convsim_fp.journal.records import (
     MACHINE,
     Asked,
     Begun,
+    Call,
     Discarded,
     Ended,
     EntryRecord,
@@ -30,14 +41,17 @@ from convsim_fp.journal.records import (
     Record,
     Snapshot,
 )
-from convsim_fp.journal.replaying import Check, replay
+from convsim_fp.journal.replaying import Check, is_answer_to, replay
 from convsim_fp.journal.writing import Content, Known, ended, recorded
 
 __all__ = [
     "FORMAT",
     "MACHINE",
+    "START",
+    "Again",
     "Asked",
     "Begun",
+    "Call",
     "Check",
     "Content",
     "Discarded",
@@ -47,6 +61,7 @@ __all__ = [
     "Header",
     "Journal",
     "Known",
+    "Line",
     "Parent",
     "Position",
     "Record",
@@ -54,8 +69,13 @@ __all__ = [
     "Segment",
     "SessionLog",
     "Snapshot",
+    "begun_from",
+    "calls_again",
+    "calls_of",
     "digest",
+    "discarding",
     "ended",
+    "is_answer_to",
     "of_replies",
     "read_journal",
     "read_lines",
@@ -64,6 +84,9 @@ __all__ = [
     "record_to_plain",
     "recorded",
     "replay",
+    "resumed",
+    "same_answer",
+    "snapshot_before",
     "state_from_json",
     "state_to_json",
     "write_line",

@@ -19,7 +19,7 @@ from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
 from convsim_fp.core.json_values import Json, JsonObject, freeze, freeze_object, kind, thaw
-from convsim_fp.core.observations import Observation
+from convsim_fp.core.observations import Answer, Observation
 from convsim_fp.core.requests import Lane, RequestId
 from convsim_fp.core.state import Phase, State, StopReason
 from convsim_fp.errors import JournalError
@@ -137,6 +137,7 @@ def _records(*, careful: bool) -> Converter:
     seam.register_structure_hook(RequestId, _request_id)
     seam.register_structure_hook(Lane, _lane)
     configure_tagged_union(Observation, made, tag_name="kind", tag_generator=_tag)
+    configure_tagged_union(Answer, made, tag_name="kind", tag_generator=_tag)
     configure_tagged_union(Record, made, tag_name="kind", tag_generator=_tag)
     return made
 

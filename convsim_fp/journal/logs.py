@@ -16,7 +16,6 @@ from convsim_fp.core.cases import TestCase
 from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.observations import Interrupted, Observation
 from convsim_fp.core.requests import RequestId, Session
-from convsim_fp.core.state import State
 from convsim_fp.core.transcript import Transcript
 from convsim_fp.errors import CorruptEntry, JournalError, UnknownVersion
 from convsim_fp.journal.codec import record_from_plain
@@ -76,7 +75,7 @@ class SessionLog:
     """What is recorded of one session.
 
     `ended` is None where it goes on, or was killed. `transcript` is what was said, as far as it was
-    recorded. `snapshot` is the state that a forked session starts from.
+    recorded. `snapshot` holds the state that a forked session starts from.
     """
 
     session: Session
@@ -84,7 +83,7 @@ class SessionLog:
     entries: tuple[Recorded, ...] = ()
     ended: Ended | None = None
     transcript: Transcript = ()
-    snapshot: State | None = None
+    snapshot: Snapshot | None = None
     parent: Parent | None = None
 
     @property
@@ -158,7 +157,7 @@ def _log(records: tuple[SessionRecord, ...], snapshots: tuple[Snapshot, ...]) ->
     if not isinstance(first, Begun):
         raise JournalError(f"the session {_name(first)!r} has entries, but nowhere does it begin")
     snapshot = _snapshot(first, snapshots)
-    origin = first.case.history if snapshot is None else snapshot.transcript
+    origin = first.case.history if snapshot is None else snapshot.state.transcript
     entries: tuple[Recorded, ...] = ()
     known, said, ended = Known(origin), origin, None
     for record in records:
@@ -178,12 +177,12 @@ def _log(records: tuple[SessionRecord, ...], snapshots: tuple[Snapshot, ...]) ->
     return SessionLog(first.session, first.case, entries, ended, said, snapshot, first.parent)
 
 
-def _snapshot(begun: Begun, snapshots: tuple[Snapshot, ...]) -> State | None:
+def _snapshot(begun: Begun, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
     if not begun.snapshot:
         return None
     for one in snapshots:
         if one.digest == begun.snapshot:
-            return one.state
+            return one
     raise JournalError(f"the session {begun.session.id!r} starts from a snapshot that is lost")
 
 

@@ -18,7 +18,7 @@ from convsim_fp.core.behaviours import Verdict
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.json_values import JsonObject
-from convsim_fp.core.observations import Interrupted, Observation
+from convsim_fp.core.observations import Answer, Interrupted, Observation
 from convsim_fp.core.prompts import Voice
 from convsim_fp.core.requests import Lane, RequestId, Session
 from convsim_fp.core.state import State, Stopped
@@ -29,6 +29,7 @@ __all__ = [
     "MACHINE",
     "Asked",
     "Begun",
+    "Call",
     "Discarded",
     "Ended",
     "EntryRecord",
@@ -65,11 +66,24 @@ class Parent:
 
 
 @frozen
+class Call:
+    """What came back from a call, and how many messages of the transcript had been said."""
+
+    seen: Answer
+    said: int
+
+
+@frozen
 class Snapshot:
-    """A state by its digest, which sessions that start from it name."""
+    """A state by its digest, which sessions that start from it name.
+
+    `calls` are what was asked on the way there of an agent, or of a user outside of the core, that
+    remembers: the observations, each with how many messages of the transcript were said before it.
+    """
 
     digest: str
     state: State
+    calls: tuple[Call, ...] = ()
 
 
 @frozen

@@ -1,0 +1,25 @@
+"""The files of a journal: one segment for each process that writes, a lock for the whole.
+
+    DIR/journal/0001.jsonl    segments, in the order in which they were begun
+    DIR/journal/lock          held as long as a run writes, freed with its process, however it ends
+    DIR/journal/owner.json    who holds it
+
+What the lines hold is the pure package's business: `convsim_fp.journal`.
+"""
+
+from convsim_adapters.journal_files.locking import RunInUse, locked
+from convsim_adapters.journal_files.places import JOURNAL, segments_of
+from convsim_adapters.journal_files.reading import has_journal, load_journal
+from convsim_adapters.journal_files.writing import Durability, JournalWriter, journal_writer
+
+__all__ = [
+    "JOURNAL",
+    "Durability",
+    "JournalWriter",
+    "RunInUse",
+    "has_journal",
+    "journal_writer",
+    "load_journal",
+    "locked",
+    "segments_of",
+]

@@ -1,0 +1,65 @@
+"""One run at a time for each directory: a lock of the operating system, which no kill leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from socket import gethostname
+from typing import Any, cast
+
+from convsim_adapters.journal_files.places import JOURNAL, LOCK, OWNER, PRIVATE
+from convsim_adapters.vendors import import_vendor
+from convsim_fp.errors import JournalError
+
+__all__ = ["RunInUse", "locked"]
+
+
+class RunInUse(JournalError):
+    """Another process writes the files of this run."""
+
+
+@contextmanager
+def locked(directory: Path) -> Generator[None]:
+    """Hold the lock of a run's directory, which exists, as long as the block goes on.
+
+    Raises `RunInUse` that names the process which holds it. The lock of one that was killed is free.
+    """
+    filelock = import_vendor("filelock", extra="cli")
+    journal = directory / JOURNAL
+    journal.mkdir(exist_ok=True)
+    lock = filelock.FileLock(journal / LOCK, timeout=0, mode=PRIVATE, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunInUse(f"{directory} is in use{_owner(journal)}; wait for it, or stop it") from None
+    try:
+        _sign(journal / OWNER)
+        yield
+    finally:
+        with suppress(OSError):
+            (journal / OWNER).unlink()
+        lock.release()
+
+
+def _sign(path: Path) -> None:
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    who = {"pid": os.getpid(), "host": gethostname(), "began": began}
+    with suppress(OSError):  # a name for a message; the lock itself is held
+        with open(path, "w", encoding="ascii", opener=_private) as file:
+            file.write(json.dumps(who))
+
+
+def _owner(journal: Path) -> str:
+    try:
+        found = cast("dict[str, Any]", json.loads((journal / OWNER).read_text("ascii")))
+        return f": process {found['pid']} on {found['host']} writes it since {found['began']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return " by another process"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE)

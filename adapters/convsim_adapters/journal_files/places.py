@@ -1,0 +1,32 @@
+"""Where the files of a journal are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = ["JOURNAL", "LOCK", "OWNER", "PRIVATE", "next_segment", "segments_of"]
+
+JOURNAL = "journal"
+LOCK, OWNER = "lock", "owner.json"
+PRIVATE = 0o600
+SEGMENT = re.compile(r"(\d{4,9})\.jsonl", re.ASCII)
+
+
+def segments_of(directory: Path) -> tuple[Path, ...]:
+    """The segments of a run's directory, in the order in which they were begun."""
+    found = {int(name[1]): path for path, name in _named(directory / JOURNAL)}
+    return tuple(found[number] for number in sorted(found))
+
+
+def next_segment(directory: Path) -> Path:
+    """The place of the segment that would be begun now."""
+    numbers = [int(name[1]) for _, name in _named(directory / JOURNAL)]
+    return directory / JOURNAL / f"{max(numbers, default=0) + 1:04}.jsonl"
+
+
+def _named(journal: Path) -> list[tuple[Path, re.Match[str]]]:
+    if not journal.is_dir():
+        return []
+    matched = ((path, SEGMENT.fullmatch(path.name)) for path in journal.iterdir())
+    return [(path, name) for path, name in matched if name is not None]

@@ -1,0 +1,32 @@
+"""Reading a journal, also while it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convsim_adapters.journal_files.places import segments_of
+from convsim_fp.errors import JournalError
+from convsim_fp.journal import Journal, Segment, read_journal, read_segment
+
+__all__ = ["has_journal", "load_journal"]
+
+
+def has_journal(directory: Path) -> bool:
+    """Whether a directory holds a journal."""
+    return bool(segments_of(directory))
+
+
+def load_journal(directory: Path) -> Journal:
+    """Read what is recorded of a run. Raises `JournalError` that names file, record and byte."""
+    found = segments_of(directory)
+    if not found:
+        raise JournalError(f"{directory} holds no journal; give the directory of a run")
+    return read_journal(map(_segment, found))
+
+
+def _segment(path: Path) -> Segment:
+    try:
+        text = path.read_bytes().decode("latin-1")  # a character is a byte, whatever it is
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
+    return read_segment(text, file=str(path))

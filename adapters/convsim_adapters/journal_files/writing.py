@@ -1,0 +1,166 @@
+"""Writing a journal: one write for each record, before anything that follows from it is sent.
+
+What the operating system has taken survives a killed process. With durability ``strict`` a request
+waits until what came before it has reached the disk; those that wait share one synchronisation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from attrs import Factory, define
+
+from convsim_adapters.journal_files.places import JOURNAL, PRIVATE, next_segment
+from convsim_fp.core import Request, Session, State, TestCase
+from convsim_fp.errors import JournalError
+from convsim_fp.interpreters import APerform, Entry, Observed
+from convsim_fp.journal import (
+    Begun,
+    Header,
+    Known,
+    Parent,
+    Record,
+    Snapshot,
+    ended,
+    record_to_plain,
+    recorded,
+    write_line,
+)
+
+__all__ = ["Durability", "JournalWriter", "journal_writer"]
+
+Durability: TypeAlias = Literal["process", "strict"]
+
+
+@define
+class JournalWriter:
+    """Appends the records of one process to a segment of its own.
+
+    `entry` is a sink, `ended` is to be told each session that ended. Raises `JournalError` where
+    the disk refuses a record; everything before it is kept, and nothing is written after it.
+    """
+
+    path: Path
+    file: int
+    durability: Durability = "process"
+    number: int = 0
+    synced: int = 0
+    known: dict[str, Known] = Factory(dict[str, Known])
+    syncing: asyncio.Task[None] | None = None
+    broken: JournalError | None = None
+
+    def begin(
+        self,
+        session: Session,
+        case: TestCase,
+        snapshot: Snapshot | None = None,
+        parent: Parent | None = None,
+    ) -> None:
+        """Record that a session begins, or goes on: with its case, or from a snapshot."""
+        state = None if snapshot is None else snapshot.state
+        self.known[session.id] = Known(case.history if state is None else state.transcript)
+        self.write(Begun(session, case, "" if snapshot is None else snapshot.digest, parent))
+
+    def entry(self, entry: Entry) -> None:
+        """Record what happened in a session, which begins with it where it has not yet."""
+        known = self.known.get(entry.session.id)
+        if known is None and entry.request is not None:
+            self.begin(entry.session, entry.request.case)
+            known = self.known[entry.session.id]
+        if known is None:
+            return  # an interruption of what never began
+        written, self.known[entry.session.id] = recorded(known, entry)
+        self.write(written)
+
+    def ended(self, state: State) -> None:
+        """Record how a session ended."""
+        if state.session.id not in self.known:
+            self.begin(state.session, state.case)
+        self.write(ended(self.known[state.session.id], state))
+
+    def write(self, record: Record) -> None:
+        """Append one record, by one write of the operating system."""
+        if self.broken is not None:
+            raise self.broken
+        line = write_line(self.number, record_to_plain(record)).encode("ascii")
+        try:
+            done = os.write(self.file, line)
+        except OSError as error:
+            self._break(error.strerror or str(error))
+        else:
+            if done < len(line):
+                self._break("only a part of a record could be written: the disk is full")
+            self.number += 1
+
+    def durable(self, perform: APerform) -> APerform:
+        """Let requests wait until what came before them is on the disk; with ``process`` at once."""
+        if self.durability == "process":
+            return perform
+
+        async def performed(request: Request) -> Observed:
+            await self.sync()
+            return await perform(request)
+
+        return performed
+
+    async def sync(self) -> None:
+        """Wait until every record that is written now has reached the disk."""
+        target = self.number
+        while self.synced < target:
+            if self.broken is not None:
+                raise self.broken
+            if self.syncing is None or self.syncing.done():
+                self.syncing = asyncio.create_task(self._sync())
+            await asyncio.shield(self.syncing)
+
+    async def _sync(self) -> None:
+        written = self.number
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, os.fdatasync, self.file)
+        except OSError as error:
+            self._break(error.strerror or str(error))
+        self.synced = written
+
+    def _break(self, why: str) -> None:
+        self.broken = JournalError(f"{self.path} cannot be written: {why}")
+        raise self.broken
+
+
+@contextmanager
+def journal_writer(
+    directory: Path, header: Header, *, durability: Durability = "process"
+) -> Generator[JournalWriter]:
+    """Begin a segment in a run's directory, which is there, and close it after the block.
+
+    Raises `JournalError` where that is not possible.
+    """
+    path = next_segment(directory)
+    try:
+        (directory / JOURNAL).mkdir(exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, PRIVATE)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror}") from error
+    writer = JournalWriter(path, file, durability)
+    try:
+        writer.write(header)
+        if durability == "strict":
+            _sync_directory(path.parent)
+        yield writer
+        if durability == "strict" and writer.broken is None:
+            os.fdatasync(file)
+    finally:
+        os.close(file)
+
+
+def _sync_directory(directory: Path) -> None:
+    """A new file is only found after a power loss when its directory has reached the disk."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

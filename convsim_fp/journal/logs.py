@@ -91,6 +91,11 @@ class SessionLog:
         """The entries that the conversation follows from."""
         return tuple(one for one in self.entries if not one.void)
 
+    def without(self, discarded: Discarded) -> SessionLog:
+        """The log in which some entries count no more, so that it goes on before them."""
+        entries = tuple(_voided(entry, discarded) for entry in self.entries)
+        return evolve(self, entries=entries, ended=None)
+
     @property
     def interrupted(self) -> Interrupted | None:
         """What ended it from outside, if it has not gone on since."""

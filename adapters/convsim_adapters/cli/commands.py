@@ -18,7 +18,7 @@ import click
 
 from convsim_adapters.cli.options import cases_argument, play_options, read_options
 from convsim_adapters.cli.plain import printable
-from convsim_fp.errors import InvalidSpec
+from convsim_fp.errors import InvalidSpec, JournalError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -201,7 +201,7 @@ def _carried_out(
     plan: Plan, out: Path | None, *, as_json: bool, quiet: bool, fail_under: float | None
 ) -> int:
     from convsim_adapters.cli.progress import Quiet, watching  # noqa: PLC0415  not for --help
-    from convsim_adapters.running.simulation import (  # noqa: PLC0415
+    from convsim_adapters.running.execution import (  # noqa: PLC0415
         SimulationInterrupted,
         execute,
     )
@@ -216,6 +216,9 @@ def _carried_out(
         run = error.run
     except InvalidSpec as error:
         return _refused(error)
+    except JournalError as error:
+        _say(f"error: {error}")
+        return BROKEN
     try:
         _shown(run, as_json=as_json, quiet=quiet)
         sys.stdout.flush()

@@ -135,6 +135,18 @@ PLAYING = (
         "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that a run may use."
     ),
     click.option("--max-seconds", type=ABOVE_0, metavar="S", help="Seconds that a run may take."),
+    click.option(
+        "--agent-state",
+        type=click.Choice(("transcript", "session", "process")),
+        help="What the agent remembers beside what it is sent: nothing, by the session's id, or in "
+        "the process. Default: process for a class or a factory, else transcript.",
+    ),
+    _option(
+        "--durability",
+        type=click.Choice(("process", "strict")),
+        default="process",
+        help="What records survive before more is sent: a killed process, or a power loss too.",
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""One run at a time for each directory: a lock of the operating system, which no kill leaves behind."""
+"""One run at a time for each directory: a lock of the system, which no kill leaves behind."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ class RunInUse(JournalError):
 def locked(directory: Path) -> Generator[None]:
     """Hold the lock of a run's directory, which exists, as long as the block goes on.
 
-    Raises `RunInUse` that names the process which holds it. The lock of one that was killed is free.
+    Raises `RunInUse` that names the process which holds it, and `JournalError` where the directory
+    cannot be written. The lock of a process that was killed is free.
     """
     filelock = import_vendor("filelock", extra="cli")
     journal = directory / JOURNAL
-    journal.mkdir(exist_ok=True)
-    lock = filelock.FileLock(journal / LOCK, timeout=0, mode=PRIVATE, thread_local=False)
     try:
+        journal.mkdir(exist_ok=True)
+        lock = filelock.FileLock(journal / LOCK, timeout=0, mode=PRIVATE, thread_local=False)
         lock.acquire()
     except filelock.Timeout:
         raise RunInUse(f"{directory} is in use{_owner(journal)}; wait for it, or stop it") from None
+    except OSError as error:
+        raise JournalError(f"{directory} cannot be written: {error.strerror}") from error
     try:
         _sign(journal / OWNER)
         yield
@@ -48,9 +51,11 @@ def locked(directory: Path) -> Generator[None]:
 def _sign(path: Path) -> None:
     began = datetime.now(UTC).isoformat(timespec="seconds")
     who = {"pid": os.getpid(), "host": gethostname(), "began": began}
-    with suppress(OSError):  # a name for a message; the lock itself is held
-        with open(path, "w", encoding="ascii", opener=_private) as file:
-            file.write(json.dumps(who))
+    with (
+        suppress(OSError),  # a name for a message; the lock itself is held
+        open(path, "w", encoding="ascii", opener=_private) as file,
+    ):
+        file.write(json.dumps(who))
 
 
 def _owner(journal: Path) -> str:

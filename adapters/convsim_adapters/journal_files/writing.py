@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -81,7 +81,14 @@ class JournalWriter:
         """Record how a session ended."""
         if state.session.id not in self.known:
             self.begin(state.session, state.case)
-        self.write(ended(self.known[state.session.id], state))
+        self.write(ended(self.known.pop(state.session.id), state))
+
+    def cut(self, states: Iterable[State]) -> None:
+        """Record the ends that are not recorded yet, if the disk still can."""
+        if self.broken is None:
+            for state in states:
+                if state.session.id in self.known:
+                    self.ended(state)
 
     def write(self, record: Record) -> None:
         """Append one record, by one write of the operating system."""
@@ -98,7 +105,7 @@ class JournalWriter:
             self.number += 1
 
     def durable(self, perform: APerform) -> APerform:
-        """Let requests wait until what came before them is on the disk; with ``process`` at once."""
+        """Let requests wait until what came before them is on the disk; only with ``strict``."""
         if self.durability == "process":
             return perform
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from attrs import frozen
 
+from convsim_adapters.running.players import name_of
 from convsim_adapters.running.targets import is_target, is_url, load_target
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Model, bounded
@@ -53,7 +54,7 @@ def choose_model(
     `field`.
     """
     if not isinstance(given, str):
-        return _own(given, repr(given), field, params, timeout)
+        return _own(given, name_of(given), field, params, timeout)
     if is_target(given):
         return _own(load_target(given, field), given, field, params, timeout)
     if is_url(given):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from attrs import evolve, frozen
 
 from convsim_adapters.case_files.files import Format
+from convsim_adapters.journal_files import Durability
 from convsim_adapters.running.agents import AgentTarget, ChosenAgent, choose_agent
 from convsim_adapters.running.case_lists import Cases, read_cases, selected
 from convsim_adapters.running.models import ChosenModel, Params, choose_model, judges_params
@@ -18,9 +20,12 @@ from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Budget, Model
 
-__all__ = ["CasePlan", "Plan", "Settings", "make_plan"]
+__all__ = ["AgentState", "CasePlan", "Plan", "Settings", "make_plan"]
 
 T = TypeVar("T")
+
+AgentState = Literal["transcript", "session", "process"]
+AGENT_STATES: tuple[AgentState, ...] = ("transcript", "session", "process")
 
 SHOWN = 3  # names of cases in a message
 
@@ -49,6 +54,8 @@ class Settings:
     max_cost: float | None = None
     max_tokens: int | None = None
     max_seconds: float | None = None
+    agent_state: AgentState | None = None
+    durability: Durability = "process"
 
 
 @frozen
@@ -71,6 +78,16 @@ class Plan:
     user_model: ChosenModel | None
     goal_model: ChosenModel | None
     warnings: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
+    file_format: Format = "auto"
+
+    @property
+    def agent_state(self) -> AgentState:
+        """What the agent knows of a conversation beside what it is sent, as told or by its kind."""
+        if self.settings.agent_state is not None:
+            return self.settings.agent_state
+        per_session = self.agent is not None and self.agent.per_session
+        return "process" if per_session else "transcript"
 
     @property
     def sessions(self) -> int:
@@ -125,7 +142,18 @@ def make_plan(
     if problems or budget is None:
         raise InvalidSpec(dict.fromkeys(problems))  # user and judge may have the same
     doubts = warnings if to_run else (*warnings, *missing)
-    return Plan(planned, settings, budget, found, user_model, goal_model, doubts)
+    named = _named_files(cases)
+    return Plan(
+        planned, settings, budget, found, user_model, goal_model, doubts, named, file_format
+    )
+
+
+def _named_files(cases: Cases) -> tuple[str, ...]:
+    """The files that the cases come from, if they all do."""
+    given = (cases,) if isinstance(cases, str | Path) else cases
+    if isinstance(given, list | tuple) and all(isinstance(one, str | Path) for one in given):
+        return tuple(str(one) for one in cast("Sequence[str | Path]", given))
+    return ()
 
 
 def _turns(one: CasePlan) -> int:
@@ -249,6 +277,14 @@ def _limit_problems(settings: Settings) -> Iterator[Problem]:
     seed = cast("object", settings.seed)
     if isinstance(seed, bool) or not isinstance(seed, int):
         yield Problem("seed", f"is {seed!r:.80}, expected a whole number")
+    for name, allowed in (
+        ("agent_state", (None, *AGENT_STATES)),
+        ("durability", ("process", "strict")),
+    ):
+        value = cast("object", getattr(settings, name))
+        if value not in allowed:
+            named = ", ".join(one for one in allowed if one is not None)
+            yield Problem(name, f"is {value!r:.80}, expected one of {named}")
     timeout = cast("object", settings.timeout)
     if not isinstance(timeout, int | float) or not (isfinite(timeout) and timeout > 0):
         yield Problem("timeout", f"is {timeout!r:.80}, expected seconds above 0")

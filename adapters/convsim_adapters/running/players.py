@@ -13,7 +13,16 @@ from convsim_fp import goals, users
 from convsim_fp.core import GoalCheck, SimulatedUser, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 
-__all__ = ["GOAL_CHECKS", "OWNERS", "USERS", "Cast", "Players", "check_fields", "players"]
+__all__ = [
+    "GOAL_CHECKS",
+    "OWNERS",
+    "USERS",
+    "Cast",
+    "Players",
+    "check_fields",
+    "name_of",
+    "players",
+]
 
 USERS = ("model", "by-user", "scripted", "agenda")
 GOAL_CHECKS = ("model", "when", "never")
@@ -52,7 +61,7 @@ class Players:
             check = "by-user" if user == "by-user" else carried
         user_made, user_asks = _user(user, case, may_leave=user_leaves)
         check_made, check_asks = _goal_check(check, case)
-        return Cast(user_made, _name_of(user), user_asks, check_made, _name_of(check), check_asks)
+        return Cast(user_made, name_of(user), user_asks, check_made, name_of(check), check_asks)
 
 
 def players(
@@ -149,7 +158,12 @@ def _goal_check(chosen: str | GoalCheck, case: TestCase) -> tuple[GoalCheck | No
             return cast("GoalCheck", chosen), None
 
 
-def _name_of(chosen: object) -> str:
+def name_of(chosen: object) -> str:
+    """The name of a user or a goal check: as it was given, or where the function stands.
+
+    >>> name_of("scripted"), name_of(users.scripted)
+    ('scripted', 'convsim_fp.users.scripted:scripted')
+    """
     if isinstance(chosen, str):
         return chosen
     named = getattr(chosen, "__qualname__", None) or type(chosen).__name__

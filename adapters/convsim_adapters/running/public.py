@@ -12,6 +12,7 @@ from attrs import fields
 from convsim_adapters.hiding import secrets_among, secrets_of_url
 from convsim_adapters.running.models import ChosenModel
 from convsim_adapters.running.plans import Plan, Settings
+from convsim_adapters.running.players import name_of
 from convsim_adapters.running.targets import is_url
 
 __all__ = ["public_settings", "public_url", "secrets_of"]
@@ -47,12 +48,16 @@ def public_settings(plan: Plan) -> dict[str, object]:
     }
     return {
         "agent": None if plan.agent is None else public_url(plan.agent.name),
-        "user": sorted({one.cast.user_name for one in plan.cases}),
-        "goal_check": sorted({one.cast.goal_check_name for one in plan.cases}),
+        "user": _played(settings.user),
+        "goal_check": _played(settings.goal_check),
         "user_model": _name(plan.user_model),
         "goal_model": _name(plan.goal_model),
         **{name: _params(getattr(settings, name)) for name in PARAMS},
         **plain,
+        "agent_state": plan.agent_state,
+        "files": list(plan.files),
+        "file_format": plan.file_format,
+        "withheld": list(_withheld(plan)),
     }
 
 
@@ -86,6 +91,18 @@ def secrets_of(plan: Plan) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _withheld(plan: Plan) -> Iterator[str]:
+    """What is not written down, or not whole: it has to be given again where the run goes on."""
+    agent = plan.agent
+    if agent is not None and agent.address and public_url(agent.address) != agent.address:
+        yield "agent"
+    for name in PARAMS:
+        given = cast("Mapping[str, object] | None", getattr(plan.settings, name))
+        for key, value in (given or {}).items():
+            if _param(key, value) != value:
+                yield f"{name}.{key}"
+
+
 def _texts(value: object) -> Iterator[str]:
     match value:
         case str():
@@ -98,6 +115,10 @@ def _texts(value: object) -> Iterator[str]:
                 yield from _texts(item)
         case _:
             return
+
+
+def _played(given: object) -> str | None:
+    return None if given is None else name_of(given)
 
 
 def _name(model: ChosenModel | None) -> str | None:

@@ -1,52 +1,50 @@
-"""What a run leaves behind while it goes on: entries folded into usage, sessions written down."""
+"""What a run leaves behind while it goes on: entries folded into what each session cost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, frozen
 
-from convsim_adapters.hiding import without_secrets
-from convsim_adapters.running.results import SessionResult, Usage
+from convsim_adapters.running.results import SessionResult, Usage, facts_of
 from convsim_fp.core import State
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
+from convsim_fp.journal import Recorded, SessionLog
 
-__all__ = ["Recorder"]
+__all__ = ["Record", "Recorder", "result_of"]
 
 
 @frozen
 class Record:
-    """What is known of a session so far; seconds since 1970."""
+    """What a session cost so far; `until` is when its last answer came, in seconds since 1970."""
 
     usage: Usage = Factory(Usage)
-    start: float | None = None
-    end: float | None = None
+    seconds: float = 0.0
+    until: float = 0.0
 
-    def after(self, entry: Entry) -> Record:
-        """Add one entry."""
-        facts = entry.observed.facts
+    def after(self, entry: Entry | Recorded) -> Record:
+        """Add one entry; of two requests at once the common time counts once."""
+        facts = facts_of(entry)
         if facts.start is None:
-            return Record(self.usage.after(entry), self.start, self.end)
+            return Record(self.usage.after(entry), self.seconds, self.until)
         end = facts.start + (facts.seconds or 0.0)
-        return Record(
-            self.usage.after(entry),
-            facts.start if self.start is None else min(self.start, facts.start),
-            end if self.end is None else max(self.end, end),
-        )
+        waited = max(0.0, end - max(facts.start, self.until))
+        return Record(self.usage.after(entry), self.seconds + waited, max(end, self.until))
 
-    @property
-    def seconds(self) -> float:
-        """From the first request to the last answer."""
-        return 0.0 if self.start is None or self.end is None else self.end - self.start
+    @classmethod
+    def of(cls, entries: Iterable[Recorded]) -> Record:
+        """What recorded entries come to, also those that are not folded."""
+        record = cls()
+        for entry in entries:
+            record = record.after(entry)
+        return record
 
 
 @define
 class Recorder:
-    """Keeps what every session cost, and hands its result on when it ends."""
+    """Keeps what every session cost, and gives its result when it has ended."""
 
-    keep: Callable[[SessionResult], object]
     tell: Sink = no_sink
-    secrets: tuple[str, ...] = field(default=(), repr=False)
     records: dict[str, Record] = Factory(dict[str, Record])
     spent: Spent = Factory(Spent)
 
@@ -57,16 +55,17 @@ class Recorder:
         self.spent = self.spent.after(entry)
         self.tell(entry)
 
-    def finished(self, state: State) -> None:
-        """Take in a session that came to its end."""
-        self.keep(self.result(state))
-
     def result(self, state: State) -> SessionResult:
         """The result of a session that has ended."""
         record = self.records.get(state.session.id, Record())
-        result = SessionResult.of(state, record.usage, record.seconds)
-        return evolve(
-            result,
-            detail=without_secrets(result.detail, self.secrets),
-            why=without_secrets(result.why, self.secrets),
-        )
+        return SessionResult.of(state, record.usage, record.seconds)
+
+
+def result_of(log: SessionLog) -> SessionResult | None:
+    """The result of a recorded session; None where no end of it is recorded."""
+    if log.ended is None:
+        return None
+    record = Record.of(log.entries)
+    phase, verdicts = log.ended.phase, log.ended.verdicts
+    state = State(log.case, log.session, phase, log.transcript, verdicts)
+    return SessionResult.of(state, record.usage, record.seconds)

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from convsim_fp.core import CallAgent, State, StopReason, Transcript, Verdict
-from convsim_fp.interpreters import Entry
+from convsim_fp.core import Lane, RequestId, State, StopReason, Transcript, Verdict
+from convsim_fp.interpreters import Entry, Facts
+from convsim_fp.journal import Recorded
 
-__all__ = ["Run", "SessionResult", "Usage"]
+__all__ = ["Run", "SessionResult", "Usage", "asked_for", "facts_of"]
 
 N = TypeVar("N", int, float)
 
@@ -26,7 +27,8 @@ class Usage:
     """What requests cost together. Tokens and US dollars; None where nothing of it is known.
 
     `requests` counts what was asked of agent and models, `attempts` what was sent for it, retries
-    included, `wasted` the requests that nobody waited for any more. `unpriced` counts the answers
+    included, `wasted` the requests that nobody waited for any more, `rebuilt` those made again to
+    bring an agent to where it was. `unpriced` counts the answers
     of models whose cost is unknown: `cost` is then the least that it can have been. `uncounted`
     counts those whose tokens are.
     """
@@ -34,6 +36,7 @@ class Usage:
     requests: int = 0
     attempts: int = 0
     wasted: int = 0
+    rebuilt: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
@@ -41,16 +44,18 @@ class Usage:
     unpriced: int = 0
     uncounted: int = 0
 
-    def after(self, entry: Entry) -> Usage:
-        """Add one entry of a session."""
-        if entry.request is None:
+    def after(self, entry: Entry | Recorded) -> Usage:
+        """Add one entry of a session, as it is told or as it was recorded."""
+        asked = asked_for(entry)
+        if asked is None:
             return self
-        facts = entry.observed.facts
-        is_models = not isinstance(entry.request, CallAgent)
+        facts = facts_of(entry)
+        is_models = asked.lane is not Lane.AGENT
         one = Usage(
             1,
             facts.attempts,
             int(entry.wasted),
+            int(entry.rebuilt),
             facts.input_tokens,
             facts.output_tokens,
             facts.cached_tokens,
@@ -70,6 +75,7 @@ class Usage:
             self.requests + other.requests,
             self.attempts + other.attempts,
             self.wasted + other.wasted,
+            self.rebuilt + other.rebuilt,
             _sum(self.input_tokens, other.input_tokens),
             _sum(self.output_tokens, other.output_tokens),
             _sum(self.cached_tokens, other.cached_tokens),
@@ -88,8 +94,7 @@ class Usage:
 class SessionResult:
     """How one session ended: `why` in one line, the transcript, the last verdict, the usage.
 
-    `turns` are those in which the user spoke; `seconds` go from the first request to the last
-    answer.
+    `turns` are those in which the user spoke; `seconds` are those in which it waited for an answer.
     """
 
     case_id: str
@@ -151,7 +156,8 @@ class Run:
 
     `directory` holds its files, None where none were kept; `unsaved` says what could not be written
     there. `interrupted` names the signal that ended it before its time. `doubts` are what a reader
-    of the figures should know, such as a budget that did not see everything.
+    of the figures should know, such as a budget that did not see everything. `unfinished` counts
+    the sessions of which no end is recorded: it goes on, or was killed.
     """
 
     sessions: tuple[SessionResult, ...]
@@ -160,6 +166,7 @@ class Run:
     interrupted: str | None = None
     unsaved: str | None = None
     doubts: tuple[str, ...] = ()
+    unfinished: int = 0
 
     @property
     def stop_reasons(self) -> Mapping[str, int]:
@@ -192,6 +199,18 @@ class Run:
         if self.unsaved or any(one.failed for one in self.sessions):
             return FAILED
         return UNDER_RATE if fail_under is not None and self.rate < fail_under else FINE
+
+
+def asked_for(entry: Entry | Recorded) -> RequestId | None:
+    """The place of what an entry is the answer to; None of an interruption."""
+    if isinstance(entry, Recorded):
+        return entry.id
+    return None if entry.request is None else entry.request.id
+
+
+def facts_of(entry: Entry | Recorded) -> Facts:
+    """The facts of an entry, as it is told or as it was recorded."""
+    return entry.facts if isinstance(entry, Recorded) else entry.observed.facts
 
 
 def total(usages: Iterable[Usage]) -> Usage:

@@ -1,7 +1,7 @@
-"""The files of a run: one line for each session as it ends, and the settings with the totals.
+"""The files of a run beside its journal, which people and other programs read: projections of it.
 
-results.jsonl   one object per session: case_id, trial, stop_reason, detail, turns, transcript,
-                verdict, usage, seconds; written as sessions end, in order at the end
+results.jsonl   one object per session in order: case_id, trial, stop_reason, detail, turns,
+                transcript, verdict, usage, seconds; written when the run ends
 run.json        the settings without secrets, when it began and ended, the totals
 """
 
@@ -17,72 +17,45 @@ from typing import Any, cast
 
 from attrs import asdict, define, evolve
 
-from convsim_adapters.running.results import Run, SessionResult, Usage
-from convsim_fp.core import (
-    Message,
-    Speaker,
-    StopReason,
-    ToolCall,
-    Transcript,
-    Verdict,
-    freeze,
-    thaw,
-)
-from convsim_fp.errors import InvalidSpec, Problem
+from convsim_adapters.journal_files import has_journal, load_journal
+from convsim_adapters.running.recording import result_of
+from convsim_adapters.running.results import Run, SessionResult
+from convsim_fp.core import Message, freeze, thaw
+from convsim_fp.errors import InvalidSpec, JournalError, Problem
 
 __all__ = ["RunFiles", "read_run", "run_record", "session_record", "sessions_of"]
 
 RESULTS, SETTINGS = "results.jsonl", "run.json"
 PRIVATE = 0o600
-SPEAKERS: Mapping[str, Speaker] = {"user": "user", "agent": "agent"}
-TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "case_id": str,
-    "trial": int,
-    "goal": str,
-    "detail": str,
-    "why": str,
-    "turns": int,
-    "transcript": list,
-    "usage": dict,
-    "seconds": (int, float),
-}
 
 
 @define
 class RunFiles:
-    """Writes the files of one run. `trouble` is what the disk refused, if it did.
-
-    What cannot be written does not stop the run: its sessions are still in memory.
-    """
+    """Writes what a run comes to. What cannot be written does not matter: it is in the journal."""
 
     directory: Path
     header: Mapping[str, object]
-    trouble: OSError | None = None
 
-    def begin(self) -> None:
-        """Make the directory and the files. Raises `InvalidSpec` where there is a run already."""
+    def make(self, *, new: bool) -> None:
+        """Make the directory. Raises `InvalidSpec` where a `new` run finds one there already."""
+        shown = repr(str(self.directory))
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            if (self.directory / RESULTS).exists() or (self.directory / SETTINGS).exists():
-                what = f"is {str(self.directory)!r}, which holds a run already; choose another"
-                raise InvalidSpec([Problem("out", what)])
-            self._write(SETTINGS, [_pretty({**self.header, "status": "running"})])
-            self._append("")
         except OSError as error:
-            what = f"is {str(self.directory)!r}, which cannot be written: {error.strerror}"
+            what = f"is {shown}, which cannot be written: {error.strerror}"
             raise InvalidSpec([Problem("out", what)]) from error
+        found = [name for name in (RESULTS, SETTINGS) if (self.directory / name).exists()]
+        if new and (found or has_journal(self.directory)):
+            what = f"is {shown}, which holds a run already; choose another, or convsim resume it"
+            raise InvalidSpec([Problem("out", what)])
 
-    def add(self, result: SessionResult) -> None:
-        """Write a session down as it ends, so that nothing is lost with the process."""
-        if self.trouble is not None:
-            return
-        try:
-            self._append(_line(session_record(result)))
-        except OSError as error:
-            self.trouble = error
+    def begin(self) -> None:
+        """Say in the settings that it runs."""
+        with suppress(OSError):
+            self._write(SETTINGS, [_pretty({**self.header, "status": "running"})])
 
     def end(self, run: Run, *, ended: str) -> Run:
-        """Put the sessions in order and the totals beside the settings; `ended` is the time.
+        """Write the sessions and the totals; `ended` is the time.
 
         Gives the run, which says where the disk refused something.
         """
@@ -92,20 +65,13 @@ class RunFiles:
             self._write(RESULTS, (_line(session_record(one)) for one in run.sessions))
             self._write(SETTINGS, [_pretty(header)])
         except OSError as error:
-            self.trouble = self.trouble or error
-        if self.trouble is None:
-            return run
-        what = self.trouble.strerror or str(self.trouble)
-        return evolve(run, unsaved=f"{self.directory}: {what}")
+            return evolve(run, unsaved=f"{self.directory}: {error.strerror or error}")
+        return run
 
     def broken(self, why: str, *, ended: str) -> None:
-        """Say in the settings what stopped the run; the sessions that ended stay as they are."""
+        """Say in the settings what stopped the run; what was recorded stays as it is."""
         with suppress(OSError):
             self._write(SETTINGS, [_pretty({**self.header, "status": why, "ended": ended})])
-
-    def _append(self, line: str) -> None:
-        with open(self.directory / RESULTS, "a", encoding="ascii", opener=_private) as file:
-            file.write(line)
 
     def _write(self, name: str, parts: Iterable[str]) -> None:
         """Write a whole file beside its place, then put it there: it is never half there."""
@@ -154,23 +120,23 @@ def session_record(result: SessionResult) -> dict[str, object]:
 
 
 def read_run(directory: Path) -> Run:
-    """Read the sessions of a run, one that was killed too. Raises `InvalidSpec` that says where."""
-    path = directory / RESULTS
+    """The sessions of a recorded run that have ended, also while it goes on or after it was killed.
+
+    Raises `InvalidSpec` where there is no journal, or one that cannot be read.
+    """
     try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        here = "is no directory" if not directory.is_dir() else f"has no {RESULTS} to read"
-        what = f"is {str(directory)!r}, which {here}; give the directory of a run"
-        raise InvalidSpec([Problem("run", what)]) from error
-    whole = lines if lines[-1] == "" else lines[:-1]  # a killed process may leave half a line
-    sessions = [_session(line, path, at) for at, line in enumerate(whole, start=1) if line]
+        journal = load_journal(directory)
+    except JournalError as error:
+        raise InvalidSpec([Problem("run:", str(error))]) from error
+    results = [result_of(log) for log in journal.sessions]
+    ended = tuple(one for one in results if one is not None)
     header = _header(directory)
     totals = header.get("totals")
     seconds = cast("dict[str, Any]", totals).get("seconds") if isinstance(totals, dict) else 0.0
     status = str(header.get("status", ""))
     signal = status.removeprefix("interrupted by ") if status.startswith("interrupted") else None
     took = float(seconds) if isinstance(seconds, int | float) else 0.0
-    return Run(tuple(sessions), directory, took, signal)
+    return Run(ended, directory, took, signal, unfinished=len(results) - len(ended))
 
 
 def sessions_of(run: Run, name: str | None) -> tuple[SessionResult, ...]:
@@ -185,47 +151,6 @@ def sessions_of(run: Run, name: str | None) -> tuple[SessionResult, ...]:
         what = f"is {name!r:.80}, which is no case of this run{meant}"
         raise InvalidSpec([Problem("case", what)])
     return found
-
-
-def _session(line: str, path: Path, at: int) -> SessionResult:
-    try:
-        record: dict[str, Any] = json.loads(line)
-        _check_types(record)
-        verdict = record["verdict"]
-        return SessionResult(
-            case_id=record["case_id"],
-            trial=record["trial"],
-            goal=record["goal"],
-            stop_reason=StopReason(record["stop_reason"]),
-            detail=record["detail"],
-            why=record["why"],
-            turns=record["turns"],
-            transcript=_transcript(record["transcript"]),
-            verdict=None if verdict is None else Verdict(**verdict),
-            usage=Usage(**record["usage"]),
-            seconds=record["seconds"],
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"is no session of a run: {type(error).__name__}: {error}"
-        problem = Problem("the line", what, file=str(path), line=at)
-        raise InvalidSpec([problem]) from error
-
-
-def _check_types(record: dict[str, Any]) -> None:
-    for name, kind in TYPES.items():
-        if not isinstance(record[name], kind):
-            raise TypeError(f"{name} is {record[name]!r:.40}")
-
-
-def _transcript(records: list[dict[str, Any]]) -> Transcript:
-    return tuple(
-        Message(
-            SPEAKERS[record["speaker"]],
-            str.__str__(record["text"]),
-            tuple(ToolCall(**call) for call in record.get("tool_calls", ())),
-        )
-        for record in records
-    )
 
 
 def _message_record(message: Message) -> dict[str, object]:

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from secrets import token_hex
-from time import monotonic
 from typing import Literal
 
-from attrs import evolve
-
 from convsim_adapters.case_files.files import Format
-from convsim_adapters.running.agents import AgentTarget, ChosenAgent
+from convsim_adapters.journal_files import Durability
+from convsim_adapters.running.agents import AgentTarget
 from convsim_adapters.running.case_lists import Cases
-from convsim_adapters.running.models import ChosenModel, Params
-from convsim_adapters.running.plans import Plan, Settings, make_plan
-from convsim_adapters.running.public import public_settings, secrets_of
-from convsim_adapters.running.recording import Recorder
+from convsim_adapters.running.execution import SimulationInterrupted, execute
+from convsim_adapters.running.models import Params
+from convsim_adapters.running.plans import AgentState, Settings, make_plan
 from convsim_adapters.running.results import Run, SessionResult
-from convsim_adapters.running.run_files import RunFiles
-from convsim_fp.core import GoalCheck, Rules, SimulatedUser, State, TestCase
-from convsim_fp.errors import InvalidSpec, Problem
-from convsim_fp.interpreters import (
-    Budget,
-    Model,
-    OpenedPorts,
-    Ports,
-    PortsOf,
-    RunInterrupted,
-    Sink,
-    converse_all,
-    no_sink,
-)
+from convsim_fp.core import GoalCheck, SimulatedUser
+from convsim_fp.interpreters import Model, Sink, no_sink
 
-__all__ = ["SimulationInterrupted", "execute", "simulate"]
-
-RUNS = Path("runs")
-
-
-class SimulationInterrupted(RunInterrupted):
-    """Ctrl-C or SIGTERM ended a simulation; `run` holds every session, the unfinished as cancelled.
-
-    What was finished is in the files of the run, too.
-    """
-
-    def __init__(self, run: Run, cause: RunInterrupted) -> None:
-        self.run = run
-        super().__init__(cause.states, cause.signal)
-        self.threads = cause.threads
+__all__ = ["SimulationInterrupted", "simulate"]
 
 
 def simulate(
@@ -77,6 +44,8 @@ def simulate(
     max_cost: float | None = None,
     max_tokens: int | None = None,
     max_seconds: float | None = None,
+    agent_state: AgentState | None = None,
+    durability: Durability = "process",
     format: Format = "auto",
     select: str | Sequence[str] = (),
     out: str | Path | None = None,
@@ -111,12 +80,17 @@ def simulate(
     run has used up `max_cost` (US dollars), `max_tokens` or `max_seconds`, nothing new is asked and
     the sessions that go on stop as *budget*.
 
-    `select` chooses cases by id or ``tag:T``. The files of the run are kept in `out`, by default a
-    new directory in ``runs``; not with `save` False. `sink` is told every entry, `finished` every
-    session as it ends, in the thread of the run.
+    `select` chooses cases by id or ``tag:T``. The run is recorded in `out`, by default a new
+    directory in ``runs``; not with `save` False. An entry survives a killed process before anything
+    that follows from it is sent, with `durability` ``strict`` a power loss too. `agent_state` says
+    what the agent knows of a conversation beside what it is sent, which decides how one goes on
+    later: nothing (``transcript``), what it keeps under the session's id (``session``), or what is
+    in this process (``process``, the default where each session has an agent of its own). `sink` is
+    told every entry, `finished` every session as it ends, in the thread of the run.
 
-    Raises `InvalidSpec` with all problems before the first call, and `SimulationInterrupted` with
-    the run at Ctrl-C.
+    Raises `InvalidSpec` with all problems before the first call, `SimulationInterrupted` with the
+    run at Ctrl-C, and `JournalError` where the disk refuses a record: nothing is paid for that
+    cannot be kept.
 
     >>> case = {"goal": "greet", "script": ["Hello."], "goal_when": "hi"}
     >>> run = simulate([case], lambda messages: "Hi there.", save=False)
@@ -144,133 +118,8 @@ def simulate(
         max_cost=max_cost,
         max_tokens=max_tokens,
         max_seconds=max_seconds,
+        agent_state=agent_state,
+        durability=durability,
     )
     plan = make_plan(cases, agent, settings, file_format=format, select=select)
     return execute(plan, out=out, save=save, sink=sink, finished=finished)
-
-
-def execute(
-    plan: Plan,
-    *,
-    out: str | Path | None = None,
-    save: bool = True,
-    sink: Sink = no_sink,
-    finished: Callable[[SessionResult], object] | None = None,
-) -> Run:
-    """Carry out a plan; the second half of `simulate`."""
-    if plan.agent is None:
-        raise InvalidSpec([Problem("agent", "is missing; say whom to talk to")])
-    began, begun = datetime.now(UTC), monotonic()
-    files = RunFiles(_directory(out, began), _header(plan, began)) if save else None
-
-    def keep(result: SessionResult) -> None:
-        if files is not None:
-            files.add(result)
-        if finished is not None:
-            finished(result)
-
-    recorder = Recorder(keep, sink, secrets_of(plan))
-
-    def may_go_on() -> bool:
-        return plan.budget.used_up(recorder.spent, monotonic() - begun) is None
-
-    def ended(states: Sequence[State], interrupted: str | None = None) -> Run:
-        results = tuple(recorder.result(state) for state in states)
-        directory = None if files is None else files.directory
-        run = Run(results, directory, monotonic() - begun, interrupted)
-        run = evolve(run, doubts=tuple(_blind_budgets(plan.budget, run)))
-        return run if files is None else files.end(run, ended=_stamp(datetime.now(UTC)))
-
-    ports = _ports(plan, plan.agent, may_go_on)
-    if files is not None:
-        files.begin()
-    try:
-        return ended(_converse(plan, ports, recorder))
-    except RunInterrupted as error:
-        raise SimulationInterrupted(ended(error.states, error.signal), error) from error
-    except BaseException as error:
-        if files is not None:
-            files.broken(f"{type(error).__name__} stopped it", ended=_stamp(datetime.now(UTC)))
-        raise
-
-
-def _converse(plan: Plan, ports: OpenedPorts, recorder: Recorder) -> tuple[State, ...]:
-    rules = {one.case.id: one.rules for one in plan.cases}
-
-    def rules_of(case: TestCase) -> Rules:
-        return rules[case.id]
-
-    return converse_all(
-        [one.case for one in plan.cases],
-        rules_of,
-        ports,
-        trials=plan.settings.trials,
-        seed=plan.settings.seed,
-        concurrency=plan.settings.concurrency,
-        sink=recorder.sink,
-        finished=recorder.finished,
-        budget=plan.budget,
-    )
-
-
-def _ports(plan: Plan, agent: ChosenAgent, may_go_on: Callable[[], bool]) -> OpenedPorts:
-    """The ports of a run; what is not installed for them is missed here, before it begins."""
-    retries = plan.settings.retries
-    user_model = _retried(plan.user_model, retries, may_go_on)
-    goal_model = _retried(plan.goal_model, retries, may_go_on)
-    vendor = any(model and model.vendor for model in (plan.user_model, plan.goal_model))
-    return _opened(agent, user_model, goal_model, vendor=vendor)
-
-
-@asynccontextmanager
-async def _opened(
-    agent: ChosenAgent, user_model: Model | None, goal_model: Model | None, *, vendor: bool
-) -> AsyncGenerator[Ports | PortsOf]:
-    async with AsyncExitStack() as stack:
-        if vendor:
-            from convsim_adapters.litellm import litellm_client  # noqa: PLC0415  heavy
-
-            await stack.enter_async_context(litellm_client())
-        yield await stack.enter_async_context(agent.ports(user_model, goal_model))
-
-
-def _retried(
-    model: ChosenModel | None, retries: int, may_go_on: Callable[[], bool]
-) -> Model | None:
-    if model is None:
-        return None
-    from convsim_adapters.retries import RetryPolicy, with_retries  # noqa: PLC0415  tenacity
-
-    return with_retries(model.port, RetryPolicy(retries=retries), may_go_on=may_go_on)
-
-
-def _blind_budgets(budget: Budget, run: Run) -> Iterator[str]:
-    """The budgets that did not see all that was spent."""
-    usage = run.usage  # what was given up before it came may be unknown, and is told as wasted
-    for name, limit, unknown, what in (
-        ("max_cost", budget.cost, usage.unpriced, "cost is"),
-        ("max_tokens", budget.tokens, usage.uncounted, "tokens are"),
-    ):
-        blind = unknown - usage.wasted
-        if limit is not None and blind > 0:
-            yield f"{name} did not see {blind} of the answers of models: their {what} unknown"
-
-
-def _directory(out: str | Path | None, began: datetime) -> Path:
-    if out is not None:
-        return Path(out)
-    return RUNS / f"{began.astimezone():%Y%m%d-%H%M%S}-{token_hex(2)}"
-
-
-def _header(plan: Plan, began: datetime) -> dict[str, object]:
-    return {
-        "format": 1,
-        "convsim": version("convsim-fp"),
-        "began": _stamp(began),
-        "cases": [one.case.id for one in plan.cases],
-        "settings": public_settings(plan),
-    }
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,201 @@
+"""Going on with a recorded run: what is recorded is not asked again, and nothing else is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+from attrs import evolve, frozen
+
+from convsim_adapters.case_files.files import Format
+from convsim_adapters.journal_files import load_journal
+from convsim_adapters.running.beginnings import Beginning, Origin
+from convsim_adapters.running.case_lists import read_cases
+from convsim_adapters.running.execution import execute, sessions_planned
+from convsim_adapters.running.headers import changed_cases, changed_settings, recorded_settings
+from convsim_adapters.running.plans import Plan, Settings, make_plan
+from convsim_adapters.running.recording import Record
+from convsim_adapters.running.results import Run, SessionResult
+from convsim_fp.core import Rules, Step, TestCase
+from convsim_fp.errors import InvalidSpec, Problem, ReplayMismatch
+from convsim_fp.interpreters import Resumed, Sink, no_sink
+from convsim_fp.journal import (
+    Again,
+    Check,
+    Discarded,
+    Header,
+    Journal,
+    SessionLog,
+    begun_from,
+    calls_again,
+    calls_of,
+    discarding,
+    resumed,
+)
+
+__all__ = ["Retry", "header_among", "plan_again", "resume", "resumption"]
+
+Retry: TypeAlias = Literal["nothing", "failed"]
+
+
+def resume(
+    directory: str | Path,
+    *,
+    retry: Retry = "nothing",
+    restart: bool = False,
+    accept_changes: bool = False,
+    sink: Sink = no_sink,
+    finished: Callable[[SessionResult], object] | None = None,
+    **given: Any,
+) -> Run:
+    """Finish a recorded run: no request whose answer is recorded is sent again.
+
+    `given` are settings as for `simulate`, such as ``agent`` or ``user_params``, in place of the
+    recorded ones; those that were not written down, since they may be secret, have to be given
+    again. With `retry` ``failed`` what failed for good is tried again. An agent that remembers in
+    its process is brought to where it was: its calls are made again, in order, and must come out
+    alike; with `restart` its sessions begin anew instead. What was changed since is refused, unless
+    `accept_changes`.
+
+    Raises `InvalidSpec` with everything that was changed, and `JournalError` where the journal
+    cannot be read or written.
+    """
+    path = Path(directory)
+    journal = load_journal(path)
+    plan = plan_again(journal, given)
+    beginning = resumption(
+        plan, journal, retry=retry, restart=restart, accept_changes=accept_changes
+    )
+    return execute(plan, out=path, sink=sink, finished=finished, beginning=beginning)
+
+
+def plan_again(
+    journal: Journal, given: Mapping[str, Any], *, recorded_cases: bool = False, to_run: bool = True
+) -> Plan:
+    """The plan of a recorded run, with what is `given` in place of the recorded settings.
+
+    Its cases as they stand in their files now, where those are still there, so that a change shows;
+    else, or with `recorded_cases`, as they were recorded. Raises `InvalidSpec` with all problems.
+    """
+    header = header_among(journal)
+    told = recorded_settings(header, given)
+    agent = told.pop("agent", None)
+    cases = {log.case.id: log.case for log in journal.sessions}
+    if not recorded_cases:
+        cases |= {id: case for id, case in _cases_now(header).items() if id in cases}
+    plan = make_plan(list(cases.values()), agent, Settings(**told), to_run=to_run)
+    files = cast("tuple[str, ...]", header.settings.get("files", ()))
+    return evolve(plan, files=files, file_format=header.settings.get("file_format", "auto"))
+
+
+def header_among(journal: Journal) -> Header:
+    """The first header of a run, which says what it was made with; `InvalidSpec` without one."""
+    if not journal.headers:
+        raise InvalidSpec([Problem("run:", "has a journal in which nothing is recorded yet")])
+    return journal.headers[0]
+
+
+def _cases_now(header: Header) -> dict[str | None, TestCase]:
+    files = cast("tuple[str, ...]", header.settings.get("files", ()))
+    if not files or not all(Path(one).is_file() for one in files):
+        return {}
+    file_format = cast("Format", header.settings.get("file_format", "auto"))
+    cases, _ = read_cases(list(files), file_format)
+    return {case.id: case for case in cases}
+
+
+def resumption(
+    plan: Plan,
+    journal: Journal,
+    *,
+    retry: Retry = "nothing",
+    restart: bool = False,
+    accept_changes: bool = False,
+) -> Beginning:
+    """Where each session of a plan goes on. Raises `InvalidSpec` with everything that differs."""
+    problems: list[Problem] = []
+    if not accept_changes:
+        problems += changed_settings(header_among(journal), plan)
+        problems += changed_cases(journal.sessions, [one.case for one in plan.cases])
+    logs = {log.session.id: log for log in journal.sessions}
+    rules = {one.case.id: one.rules for one in plan.cases}
+    process = plan.agent_state == "process"
+    places: list[_Place] = []
+    for session, case in sessions_planned(plan):
+        if session.id not in logs:
+            continue
+        log = evolve(logs[session.id], case=case)
+        check: Check = "ids" if accept_changes else "content"
+        try:
+            place = _place(rules[case.id], log, check=check, retry=retry)
+        except ReplayMismatch as error:
+            problems.append(Problem("", f"it does not go again as it was recorded: {error}"))
+        else:
+            places.append(_with_its_agent(place, restart=restart) if process else place)
+    if problems:
+        how = "go on with what has changed: --accept-changes (accept_changes=True)"
+        raise InvalidSpec([*problems, Problem("", f"or {how}")] if not accept_changes else problems)
+    return _beginning(places, journal)
+
+
+@frozen
+class _Place:
+    """Where one session goes on."""
+
+    rules: Rules
+    log: SessionLog
+    step: Step
+    discarded: Discarded | None = None
+    again: tuple[Again, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has ended, and that is recorded."""
+        return not self.step.requests and self.log.ended is not None
+
+    @property
+    def in_flight(self) -> int:
+        """How many of its requests may have been under way when its process was killed."""
+        return 0 if self.log.ended is not None else len(self.step.requests)
+
+
+def _place(rules: Rules, log: SessionLog, *, check: Check, retry: Retry) -> _Place:
+    step = resumed(rules, log, check=check)
+    discarded = discarding(step.state) if retry == "failed" else None
+    if discarded is None:
+        return _Place(rules, log, step)
+    log = log.without(discarded)
+    return _Place(rules, log, resumed(rules, log, check=check), discarded)
+
+
+def _with_its_agent(place: _Place, *, restart: bool) -> _Place:
+    """What its agent needs, which remembers in a process that is gone."""
+    calls = calls_of(place.log)
+    if not place.step.requests or not calls:
+        return place
+    log, state = place.log, place.step.state
+    if not restart:
+        again = calls_again(calls, log.case, log.session, state.transcript)
+        return evolve(place, again=again)
+    discarded = Discarded(log.session.id)
+    log = log.without(discarded)
+    return _Place(place.rules, log, begun_from(place.rules, log), discarded)
+
+
+def _beginning(places: list[_Place], journal: Journal) -> Beginning:
+    last = journal.headers[-1].settings
+    at_once = cast("int", last.get("concurrency", 1)) * 2  # a judge and, with overlap, a user
+    return Beginning(
+        resumed={one.log.session.id: Resumed(one.step, one.again) for one in places},
+        records={one.log.session.id: Record.of(one.log.entries) for one in places},
+        whole=frozenset(one.log.session.id for one in places if one.whole),
+        origins={
+            one.log.session.id: Origin(one.log.snapshot, one.log.parent)
+            for one in places
+            if one.log.snapshot is not None and one.log.parent is not None
+        },
+        discarded=tuple(one.discarded for one in places if one.discarded is not None),
+        in_flight=min(at_once, sum(one.in_flight for one in places)),
+        goes_on=True,
+    )

@@ -7,7 +7,7 @@ from convsim_fp.journal.codec import (
     state_to_json,
 )
 from convsim_fp.journal.digests import digest
-from convsim_fp.journal.divergence import Divergence, of_replies
+from convsim_fp.journal.divergence import Divergence, of_content, of_replies
 from convsim_fp.journal.forking import (
     Again,
     begun_from,
@@ -76,6 +76,7 @@ __all__ = [
     "discarding",
     "ended",
     "is_answer_to",
+    "of_content",
     "of_replies",
     "read_journal",
     "read_lines",

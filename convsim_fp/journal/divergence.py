@@ -7,7 +7,7 @@ from difflib import ndiff
 from attrs import frozen
 
 from convsim_fp.core.json_values import dumps, freeze, readable, thaw
-from convsim_fp.core.observations import AgentReplied
+from convsim_fp.core.observations import AgentReplied, Answer, Failed, Observation
 from convsim_fp.core.prompts import Prompt, render
 from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.transcript import Transcript
@@ -62,14 +62,21 @@ def of_content(recorded: Recorded, request: Request) -> Divergence:
     return Divergence(session, request.id, what, at + 1, _at(then, at), _at(now, at))
 
 
-def of_replies(session: str, recorded: AgentReplied, found: AgentReplied) -> Divergence:
+def of_replies(session: str, recorded: Observation, found: Answer) -> Divergence:
     """What differs between the agent's reply then and now."""
-    if recorded.text != found.text:
-        what = "the agent replies differently"
-        return Divergence(session, recorded.id, what, None, recorded.text, found.text)
-    then, now = _beside_text(recorded), _beside_text(found)
+    then, now = _reply(recorded), _reply(found)
+    if then != now:
+        return Divergence(session, found.id, "the agent replies differently", None, then, now)
     what = "the agent says the same, but not all around it is"
-    return Divergence(session, recorded.id, what, None, then, now)
+    return Divergence(session, found.id, what, None, _beside_text(recorded), _beside_text(found))
+
+
+def _reply(seen: Observation) -> str:
+    return seen.text if isinstance(seen, AgentReplied) else f"({_failure(seen)})"
+
+
+def _failure(seen: Observation) -> str:
+    return str(seen.failure) if isinstance(seen, Failed) else type(seen).__name__
 
 
 def _shown(content: Content | None) -> tuple[str, ...]:
@@ -90,7 +97,9 @@ def _beside(content: Content | None) -> str:
     return "reply's schema" if isinstance(content, Prompt) else "context of the case"
 
 
-def _beside_text(reply: AgentReplied) -> str:
+def _beside_text(reply: Observation) -> str:
+    if not isinstance(reply, AgentReplied):
+        return ""
     calls = (f"{c.name}({readable(thaw(c.arguments))})" for c in reply.tool_calls)
     return "\n".join((f"ended: {dumps(freeze(reply.ended))}", *calls))
 

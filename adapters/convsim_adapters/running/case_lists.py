@@ -14,7 +14,7 @@ from convsim_adapters.running.players import OWNERS, check_fields
 from convsim_fp.core import TestCase, parse_cases
 from convsim_fp.errors import InvalidSpec, Problem
 
-__all__ = ["Cases", "read_cases", "selected"]
+__all__ = ["Cases", "not_found", "read_cases", "selected"]
 
 Cases: TypeAlias = "str | Path | Iterable[str | Path | TestCase | Mapping[str, object]]"
 
@@ -80,6 +80,13 @@ def selected(cases: tuple[TestCase, ...], select: str | Sequence[str]) -> tuple[
     return tuple(
         case for case in cases if {str(case.id), *(f"tag:{t}" for t in case.tags)} & set(select)
     )
+
+
+def not_found(name: str, known: Iterable[str]) -> Problem:
+    """The problem of a name that no case or session of a run has."""
+    close = get_close_matches(name, list(known), n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    return Problem("case", f"is {name!r:.80}, which is no case of this run{meant}")
 
 
 def _unknown_selection(wanted: str, known: Iterable[str]) -> Problem:

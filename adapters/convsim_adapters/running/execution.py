@@ -10,7 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from time import monotonic
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, asdict, evolve, field, frozen
 
 from convsim_adapters.journal_files import JournalWriter, journal_writer, locked
 from convsim_adapters.running.agents import ChosenAgent
@@ -27,6 +27,7 @@ from convsim_fp.core import Rules, Session, State, TestCase, new_session
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import (
     APerform,
+    Around,
     Budget,
     Entry,
     RunInterrupted,
@@ -38,6 +39,11 @@ from convsim_fp.interpreters import (
 __all__ = ["SimulationInterrupted", "execute", "sessions_planned"]
 
 RUNS = Path("runs")
+
+
+def unchanged(perform: APerform) -> APerform:
+    """Nothing around it."""
+    return perform
 
 
 class SimulationInterrupted(RunInterrupted):
@@ -60,17 +66,23 @@ def execute(
     sink: Sink = no_sink,
     finished: Callable[[SessionResult], object] | None = None,
     beginning: Beginning = FRESH,
+    around: Around = unchanged,
 ) -> Run:
-    """Carry out a plan; the second half of `simulate`, and of what goes on from a journal."""
+    """Carry out a plan; the second half of `simulate`, and of what goes on from a journal.
+
+    `around` is composed around what performs a request, below what hides and records.
+    """
     if plan.agent is None:
         raise InvalidSpec([Problem("agent", "is missing; say whom to talk to")])
     began, begun = datetime.now(UTC), monotonic()
     recorder = Recorder(sink, dict(beginning.records))
     if not save:
-        return _Conduct(plan, plan.agent, beginning, recorder, begun, finished).run()
-    files = RunFiles(_directory(out, began), _header(plan, began))
+        return _Conduct(plan, plan.agent, beginning, recorder, begun, finished, around).run()
+    files = RunFiles(_directory(out, began), _header(plan, began, beginning))
     with _kept(files, plan, beginning, began) as journal:
-        conduct = _Conduct(plan, plan.agent, beginning, recorder, begun, finished, files, journal)
+        conduct = _Conduct(
+            plan, plan.agent, beginning, recorder, begun, finished, around, files, journal
+        )
         try:
             return conduct.run()
         except RunInterrupted:
@@ -90,6 +102,7 @@ class _Conduct:
     recorder: Recorder
     begun: float
     tell: Callable[[SessionResult], object] | None
+    inner: Around
     files: RunFiles | None = None
     journal: JournalWriter | None = None
     secrets: tuple[str, ...] = field(
@@ -127,7 +140,7 @@ class _Conduct:
 
     def around(self, perform: APerform) -> APerform:
         """What every request goes through."""
-        performed = hiding(perform, self.secrets)
+        performed = hiding(self.inner(perform), self.secrets)
         return performed if self.journal is None else self.journal.durable(performed)
 
     def may_go_on(self) -> bool:
@@ -223,13 +236,15 @@ def _directory(out: str | Path | None, began: datetime) -> Path:
     return RUNS / f"{began.astimezone():%Y%m%d-%H%M%S}-{token_hex(2)}"
 
 
-def _header(plan: Plan, began: datetime) -> dict[str, object]:
+def _header(plan: Plan, began: datetime, beginning: Beginning) -> dict[str, object]:
+    parent = next(iter(beginning.origins.values()), None)
     return {
         "format": 1,
         "convsim": version("convsim-fp"),
         "began": _stamp(began),
         "cases": [one.case.id for one in plan.cases],
         "settings": public_settings(plan),
+        "parent": None if parent is None else asdict(parent.parent),
     }
 
 

@@ -1,4 +1,4 @@
-"""Going on with a recorded run: what is recorded is not asked again, and nothing else is skipped."""
+"""Going on with a recorded run: what is recorded is not asked again, nothing else is skipped."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def plan_again(
         cases |= {id: case for id, case in _cases_now(header).items() if id in cases}
     plan = make_plan(list(cases.values()), agent, Settings(**told), to_run=to_run)
     files = cast("tuple[str, ...]", header.settings.get("files", ()))
-    return evolve(plan, files=files, file_format=header.settings.get("file_format", "auto"))
+    file_format = cast("Format", header.settings.get("file_format", "auto"))
+    return evolve(plan, files=files, file_format=file_format)
 
 
 def header_among(journal: Journal) -> Header:

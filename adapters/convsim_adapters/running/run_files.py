@@ -11,13 +11,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from attrs import asdict, define, evolve
 
 from convsim_adapters.journal_files import has_journal, load_journal
+from convsim_adapters.running.case_lists import not_found
 from convsim_adapters.running.recording import result_of
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import Message, freeze, thaw
@@ -145,11 +145,8 @@ def sessions_of(run: Run, name: str | None) -> tuple[SessionResult, ...]:
         return run.sessions
     found = tuple(one for one in run.sessions if name in (one.case_id, one.id))
     if not found:
-        known = {one.case_id for one in run.sessions} | {one.id for one in run.sessions}
-        close = get_close_matches(name, known, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
-        what = f"is {name!r:.80}, which is no case of this run{meant}"
-        raise InvalidSpec([Problem("case", what)])
+        known = [one.case_id for one in run.sessions] + [one.id for one in run.sessions]
+        raise InvalidSpec([not_found(name, known)])
     return found
 
 

@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import click
+from click.core import ParameterSource
 
-__all__ = ["cases_argument", "play_options", "read_options"]
+__all__ = [
+    "OUT",
+    "cases_argument",
+    "given_now",
+    "play_options",
+    "read_options",
+    "result_options",
+    "run_argument",
+]
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -148,6 +157,47 @@ PLAYING = (
         help="What records survive before more is sent: a killed process, or a power loss too.",
     ),
 )
+
+
+RESULT = (
+    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    click.option("--quiet", is_flag=True, help="No progress and no table, only the summary."),
+    click.option(
+        "--fail-under",
+        type=click.FloatRange(0, 1),
+        metavar="RATE",
+        help="Exit with 1 where a smaller share of sessions achieved its goal, such as 0.9.",
+    ),
+)
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where the run is recorded. Default: a new directory in runs.",
+)
+
+
+def run_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument for the directory of a recorded run."""
+    taken = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+    return taken(command)
+
+
+def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for how a result is told."""
+    return _with(RESULT, command)
+
+
+def given_now(ctx: click.Context, told: dict[str, Any]) -> dict[str, Any]:
+    """The settings among the options that were given, and not left as they are."""
+    for kind in ("user", "goal", "agent"):
+        told[f"{kind}_params"] = told.pop(f"{kind}_param")
+    return {
+        name: value
+        for name, value in told.items()
+        if ctx.get_parameter_source(name.removesuffix("s") if name.endswith("_params") else name)
+        is ParameterSource.COMMANDLINE
+    }
 
 
 def cases_argument(command: Callable[..., Any]) -> Callable[..., Any]:

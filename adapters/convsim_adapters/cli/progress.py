@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, tokens
-from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import CallAgent
 from convsim_fp.interpreters import Entry
@@ -71,7 +70,7 @@ class Progress:
         self.done += 1
         self.achieved += result.achieved
         self.failed += result.failed
-        tenth = self.done * 10 // self.total
+        tenth = self.done * 10 // max(self.total, 1)
         if self.lines is not None and tenth > self.told:
             self.told = tenth
             self.lines.print(Text(self.words()), soft_wrap=True)
@@ -98,12 +97,11 @@ class Progress:
 
 
 @contextmanager
-def watching(console: Console, plan: Plan) -> Generator[Watch]:
+def watching(console: Console, sessions: int, at_once: int) -> Generator[Watch]:
     """Show the progress of a run on a console as long as the block goes on."""
-    at_once = plan.settings.concurrency
     if not console.is_terminal:
-        yield Progress(plan.sessions, at_once, lines=console)
+        yield Progress(sessions, at_once, lines=console)
         return
-    progress = Progress(plan.sessions, at_once)
+    progress = Progress(sessions, at_once)
     with Live(progress, console=console, refresh_per_second=8, transient=True):
         yield progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,13 +11,23 @@ from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, share, tokens
 from convsim_adapters.cli.plain import one_line, printable
+from convsim_adapters.running.diffing import Pair
 from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.public import public_url
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import StopReason, ToolCall, thaw
 from convsim_fp.core.json_values import readable
 
-__all__ = ["plan_summary", "plan_table", "run_summary", "run_table", "transcript", "urgency"]
+__all__ = [
+    "diff_summary",
+    "diff_table",
+    "plan_summary",
+    "plan_table",
+    "run_summary",
+    "run_table",
+    "transcript",
+    "urgency",
+]
 
 STYLES = {
     StopReason.GOAL_ACHIEVED: "green",
@@ -27,6 +37,7 @@ STYLES = {
 }
 ROOMY = 60  # columns
 FAILED, MISSED = "bold red", "yellow"
+MISSING = "(none)"
 
 
 def run_table(run: Run, *, width: int = ROOMY) -> Table:
@@ -154,3 +165,34 @@ def urgency(one: SessionResult) -> int:
 
 def _style(one: SessionResult) -> str:
     return FAILED if one.failed else STYLES.get(one.stop_reason, MISSED)
+
+
+def diff_table(pairs: Iterable[Pair]) -> Table:
+    """A row for each session of two runs, those that ended otherwise first."""
+    table = _table("case", "stop reason", "turns", "cost", "departs")
+    for pair in pairs:
+        departs = "" if pair.departs is None else f"turn {pair.departs}"
+        table.add_row(
+            Text(one_line(pair.id)),
+            Text(
+                _two(pair, lambda one: str(one.stop_reason)), style=MISSED if pair.changed else ""
+            ),
+            Text(_two(pair, lambda one: str(one.turns))),
+            Text(_two(pair, lambda one: cost(one.usage))),
+            Text(departs),
+        )
+    return table
+
+
+def diff_summary(pairs: Sequence[Pair]) -> RenderableType:
+    """How many sessions ended otherwise, and how many said otherwise."""
+    changed = sum(pair.changed for pair in pairs)
+    departs = sum(pair.departs is not None for pair in pairs)
+    words = f"{count(len(pairs), 'session')}: {changed} ended otherwise, {departs} said otherwise"
+    return Text(words, style="bold")
+
+
+def _two(pair: Pair, shown: Callable[[SessionResult], str]) -> str:
+    """A figure of both runs, once where they agree."""
+    then, now = (MISSING if one is None else shown(one) for one in (pair.before, pair.after))
+    return then if then == now else f"{then} → {now}"

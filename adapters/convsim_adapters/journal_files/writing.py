@@ -134,7 +134,11 @@ class JournalWriter:
         self.synced = written
 
     def _break(self, why: str) -> None:
-        self.broken = JournalError(f"{self.path} cannot be written: {why}")
+        run = self.path.parent.parent
+        self.broken = JournalError(
+            f"{self.path} cannot be written: {why}; what came before is kept: make it writable, "
+            f"then go on with: convsim resume {run}"
+        )
         raise self.broken
 
 

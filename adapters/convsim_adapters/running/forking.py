@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from convsim_fp.errors import InvalidSpec, JournalError, Problem
 from convsim_fp.interpreters import Resumed, Sink, no_sink
 from convsim_fp.journal import Parent, SessionLog, calls_again, snapshot_before
 
-__all__ = ["fork"]
+__all__ = ["fork", "fork_plan"]
 
 
 def fork(
@@ -46,6 +46,22 @@ def fork(
 
     Raises `InvalidSpec` for a session or a turn that is not there.
     """
+    plan, beginning = fork_plan(
+        directory, case, at_turn=at_turn, samples=samples, persona=persona, given=given
+    )
+    return execute(plan, out=out, sink=sink, finished=finished, beginning=beginning)
+
+
+def fork_plan(
+    directory: str | Path,
+    case: str,
+    *,
+    at_turn: int,
+    samples: int,
+    persona: str | None,
+    given: Mapping[str, Any],
+) -> tuple[Plan, Beginning]:
+    """What `fork` carries out."""
     path = Path(directory)
     journal = load_journal(path)
     log = _only(logs_of(journal, case))
@@ -60,8 +76,7 @@ def fork(
     played = log.case if persona is None else evolve(log.case, persona=persona)
     plan = make_plan([played], agent, settings)
     parent = Parent(path.resolve().name, log.session.id, at_turn)
-    beginning = _forked(plan, Origin(snapshot, parent))
-    return execute(plan, out=out, sink=sink, finished=finished, beginning=beginning)
+    return plan, _forked(plan, Origin(snapshot, parent))
 
 
 def _only(logs: tuple[SessionLog, ...]) -> SessionLog:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from convsim_adapters.journal_files import load_journal
 from convsim_adapters.running.agents import AgentTarget
 from convsim_adapters.running.case_lists import not_found
 from convsim_adapters.running.execution import execute
+from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_adapters.running.resuming import header_among, plan_again
 from convsim_fp.core import (
@@ -40,7 +41,15 @@ from convsim_fp.journal import (
     same_answer,
 )
 
-__all__ = ["Against", "Replayed", "logs_of", "replay_against", "replay_run", "rules_again"]
+__all__ = [
+    "Against",
+    "Replayed",
+    "logs_of",
+    "plan_against",
+    "replay_against",
+    "replay_run",
+    "rules_again",
+]
 
 # What a replay does without: nobody is called.
 MODELS = ("user_model", "goal_model", "user_params", "goal_params")
@@ -135,16 +144,27 @@ def replay_against(
     record. Where it departs the session stops, or with `go_on` goes on live, recorded in a new run.
     Without `agent` it is the recorded one, as it is now. Gives the run and where sessions departed.
     """
+    plan, answers = plan_against(directory, agent, case=case, go_on=go_on, given=given)
+    run = execute(plan, out=out, save=go_on, sink=sink, finished=finished, around=answers.around)
+    return run, tuple(answers.departed.values())
+
+
+def plan_against(
+    directory: str | Path,
+    agent: AgentTarget | None,
+    *,
+    case: str | None,
+    go_on: bool,
+    given: Mapping[str, Any],
+) -> tuple[Plan, Against]:
+    """What `replay_against` carries out."""
     journal = load_journal(Path(directory))
     told = given if agent is None else {**given, "agent": agent}
     wanted = logs_of(journal, case)
     chosen = evolve(journal, sessions=wanted)
-    if not go_on:
-        chosen = _without(chosen, MODELS)
+    chosen = chosen if go_on else _without(chosen, MODELS)
     plan = plan_again(chosen, told, recorded_cases=True, to_run=go_on)
-    answers = Against(wanted, go_on=go_on)
-    run = execute(plan, out=out, save=go_on, sink=sink, finished=finished, around=answers.around)
-    return run, tuple(answers.departed.values())
+    return plan, Against(wanted, go_on=go_on)
 
 
 @define

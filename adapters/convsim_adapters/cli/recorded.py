@@ -1,0 +1,264 @@
+"""The subcommands that start from a recorded run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import asdict
+
+from convsim_adapters.cli.carrying import carried_out
+from convsim_adapters.cli.options import (
+    OUT,
+    given_now,
+    play_options,
+    result_options,
+    run_argument,
+)
+from convsim_adapters.cli.output import BAD_INPUT, UNDER_RATE, say, tell, tried
+
+__all__ = ["diff", "fork", "replay", "resume"]
+
+AGENT = click.option("--agent", metavar="TARGET|URL", help="Another agent than the recorded one.")
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--retry",
+    type=click.Choice(("failed",)),
+    help="Try again what failed for good: of the agent, the user, the judge or the connection.",
+)
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Begin sessions of an agent that remembers in its process anew, instead of repeating its "
+    "calls.",
+)
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Go on although cases, agent, models or settings are not those of the run.",
+)
+@click.option("--agent", metavar="TARGET|URL", help="The agent, where its address is secret.")
+@play_options
+@result_options
+@click.pass_context
+def resume(
+    ctx: click.Context,
+    /,
+    *,
+    directory: Path,
+    retry: str | None,
+    restart: bool,
+    accept_changes: bool,
+    as_json: bool,
+    quiet: bool,
+    fail_under: float | None,
+    **told: Any,
+) -> int:
+    """Finish the run in DIR. No request whose answer is recorded is sent again.
+
+    Settings are those of the run; secret parameters were not written down, so give them again.
+    """
+    from convsim_adapters.journal_files import load_journal  # noqa: PLC0415  not for --help
+    from convsim_adapters.running.resuming import plan_again, resumption  # noqa: PLC0415
+
+    given = given_now(ctx, told)
+    journal = tried(lambda: load_journal(directory))
+    if journal is None:
+        return BAD_INPUT
+    plan = tried(lambda: plan_again(journal, given))
+    if plan is None:
+        return BAD_INPUT
+    beginning = tried(
+        lambda: resumption(
+            plan,
+            journal,
+            retry="failed" if retry else "nothing",
+            restart=restart,
+            accept_changes=accept_changes,
+        )
+    )
+    if beginning is None:
+        return BAD_INPUT
+    _say_what_goes_on(beginning, plan.sessions)
+    return carried_out(
+        plan, directory, as_json=as_json, quiet=quiet, fail_under=fail_under, beginning=beginning
+    )
+
+
+def _say_what_goes_on(beginning: Any, sessions: int) -> None:
+    rest = sessions - len(beginning.whole)
+    say(f"{len(beginning.whole)} of {sessions} sessions are whole, {rest} go on")
+    calls = sum(len(one.again) for one in beginning.resumed.values())
+    if calls:
+        say(f"{calls} calls of the agent are made again, so that it knows what was said")
+    if beginning.in_flight:
+        say(
+            f"up to {beginning.in_flight} requests were in flight when it was killed; "
+            "they are sent again"
+        )
+
+
+@click.command()
+@run_argument
+@click.argument("case", required=False)
+@click.option(
+    "--check",
+    type=click.Choice(("content", "ids")),
+    default="content",
+    show_default=True,
+    help="What has to agree of each request: every word, or only its place.",
+)
+@click.option(
+    "--agent", metavar="TARGET|URL", help="Let the recorded users talk to this agent, live."
+)
+@click.option(
+    "--continue",
+    "go_on",
+    is_flag=True,
+    help="Where the agent departs from the record, go on live, with models, in a new run.",
+)
+@play_options
+@OUT
+@result_options
+@click.pass_context
+def replay(
+    ctx: click.Context,
+    /,
+    *,
+    directory: Path,
+    case: str | None,
+    check: str,
+    agent: str | None,
+    go_on: bool,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    fail_under: float | None,
+    **told: Any,
+) -> int:
+    """Play the recorded run in DIR again, or one CASE of it: nobody is called, and nothing paid.
+
+    Exits with 1 where a session departs from its record, and says where. With --agent the recorded
+    users talk to a live agent for as long as it replies as recorded.
+    """
+    given = given_now(ctx, told)
+    if agent is None and not go_on:
+        return _replayed(directory, case, check=check, as_json=as_json)
+    from convsim_adapters.running.replaying import plan_against  # noqa: PLC0415  not for --help
+
+    found = tried(lambda: plan_against(directory, agent, case=case, go_on=go_on, given=given))
+    if found is None:
+        return BAD_INPUT
+    plan, answers = found
+    code = carried_out(
+        plan,
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        fail_under=fail_under,
+        save=go_on,
+        around=answers.around,
+    )
+    departed = tuple(answers.departed.values())
+    for one in departed:
+        say(str(one))
+    say(f"{len(departed)} of {plan.sessions} sessions depart from the record")
+    return max(code, UNDER_RATE) if departed else code
+
+
+def _replayed(directory: Path, case: str | None, *, check: Any, as_json: bool) -> int:
+    from convsim_adapters.running.replaying import replay_run  # noqa: PLC0415  not for --help
+
+    found = tried(lambda: replay_run(directory, case, check=check))
+    if found is None:
+        return BAD_INPUT
+    departed = [one for one in found if one.divergence is not None]
+    if as_json:
+        click.echo(json.dumps({"sessions": [asdict(one) for one in found]}))
+        return UNDER_RATE if departed else 0
+    for one in departed:
+        say(str(one.divergence))
+    turns = sum(one.turns for one in found)
+    same = len(found) - len(departed)
+    click.echo(f"{same} of {len(found)} sessions went again as recorded, {turns} turns")
+    return UNDER_RATE if departed else 0
+
+
+@click.command()
+@run_argument
+@click.argument("case")
+@click.option(
+    "--at-turn",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="The first turn that may differ, from 1.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="How many new sessions.",
+)
+@click.option("--persona", metavar="TEXT", help="Another persona than the case's.")
+@AGENT
+@play_options
+@OUT
+@result_options
+@click.pass_context
+def fork(
+    ctx: click.Context,
+    /,
+    *,
+    directory: Path,
+    case: str,
+    at_turn: int,
+    samples: int,
+    persona: str | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    fail_under: float | None,
+    **told: Any,
+) -> int:
+    """Play on from a turn of the CASE (ID or ID/TRIAL) in DIR, in new sessions of a new run.
+
+    They share the turns before it. From which turn on does failure become likely?
+    """
+    from convsim_adapters.running.forking import fork_plan  # noqa: PLC0415  not for --help
+
+    given = given_now(ctx, told)
+    found = tried(
+        lambda: fork_plan(
+            directory, case, at_turn=at_turn, samples=samples, persona=persona, given=given
+        )
+    )
+    if found is None:
+        return BAD_INPUT
+    plan, beginning = found
+    return carried_out(
+        plan, out, as_json=as_json, quiet=quiet, fail_under=fail_under, beginning=beginning
+    )
+
+
+@click.command()
+@click.argument("before", metavar="DIR_A", type=click.Path(path_type=Path))
+@click.argument("after", metavar="DIR_B", type=click.Path(path_type=Path))
+def diff(before: Path, after: Path) -> int:
+    """Compare two runs of the same cases: stop reasons, turns, cost, where they depart."""
+    from convsim_adapters.cli.tables import diff_summary, diff_table  # noqa: PLC0415  heavy
+    from convsim_adapters.running.diffing import pairs_of  # noqa: PLC0415
+    from convsim_adapters.running.run_files import read_run  # noqa: PLC0415
+
+    pairs = tried(lambda: pairs_of(read_run(before), read_run(after)))
+    if pairs is None:
+        return BAD_INPUT
+    tell(diff_table(pairs), "", diff_summary(pairs))
+    return 0

@@ -16,6 +16,7 @@ ADAPTERS = Path(__file__).parents[2] / "adapters" / "convsim_adapters"
 HOMES = {
     "aiohttp": ("agent_http.py",),
     "click": ("cli",),
+    "filelock": ("journal_files",),
     "litellm": ("litellm.py", "litellm"),
     "openai": (),
     "rich": ("cli",),
@@ -23,8 +24,8 @@ HOMES = {
     "yaml": ("case_files",),
 }
 # modules that stand alone: none of them imports another of them, or what drives them
-VENDORS = ("agent_http", "callables", "case_files", "litellm", "retries")
-DRIVING = ("cli", "demo", "running")
+VENDORS = ("agent_http", "callables", "case_files", "journal_files", "litellm", "retries")
+DRIVING = ("cli", "demo", "finding", "pytest", "running")
 
 
 def imports(file: Path) -> Iterator[str]:

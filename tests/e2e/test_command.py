@@ -239,7 +239,7 @@ def test_show_prints_one_case_or_all(convsim) -> None:
 def test_show_of_what_is_no_run_says_so(convsim) -> None:
     ran = convsim("show", "nowhere")
     assert ran.code == 2
-    assert "run is 'nowhere', which is no directory" in ran.err
+    assert "run: 'nowhere' is no directory; give the directory of a run" in ran.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -364,7 +364,9 @@ def test_a_secret_of_the_environment_is_in_no_file_and_not_on_the_screen(convsim
     ran = convsim("run", "cases.yaml", *SHOP, *MODEL[:3], *words, SOME_API_KEY="canary-0123")
     assert "bad key (secret)" in ran.out
     assert "canary" not in ran.out + ran.err
-    assert not any("canary" in file.read_text() for file in (here / "first").iterdir())
+    assert not any(
+        "canary" in file.read_text() for file in (here / "first").rglob("*") if file.is_file()
+    )
 
 
 def test_what_nobody_may_catch_ends_the_command_but_not_as_a_missed_rate(convsim, here) -> None:

@@ -12,8 +12,8 @@ import click
 
 from convsim_adapters.cli.carrying import carried_out
 from convsim_adapters.cli.options import (
-    OUT,
     cases_argument,
+    out_option,
     play_options,
     read_options,
     result_options,
@@ -71,7 +71,7 @@ def convsim() -> None:
 @click.option("--agent", required=True, metavar="TARGET|URL", help="The agent under test.")
 @play_options
 @read_options
-@OUT
+@out_option
 @result_options
 def run(**told: Any) -> int:
     """Play every case of the files CASES against the agent."""
@@ -106,7 +106,7 @@ def check(**told: Any) -> int:
     metavar="DIR",
     help="Write the demo's agent and cases there to try things out on, instead of running them.",
 )
-@OUT
+@out_option
 def demo(write: Path | None, out: Path | None) -> int:
     """Run a dozen cases against the order desk of a small shop: offline, without a key."""
     from convsim_adapters.demo import CASES, write_demo  # noqa: PLC0415  not for --help

@@ -12,9 +12,9 @@ import click
 from click.core import ParameterSource
 
 __all__ = [
-    "OUT",
     "cases_argument",
     "given_now",
+    "out_option",
     "play_options",
     "read_options",
     "result_options",
@@ -169,11 +169,13 @@ RESULT = (
         help="Exit with 1 where a smaller share of sessions achieved its goal, such as 0.9.",
     ),
 )
-OUT = click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Where the run is recorded. Default: a new directory in runs.",
+OUT = (
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Where the run is recorded. Default: a new directory in runs.",
+    ),
 )
 
 
@@ -181,6 +183,11 @@ def run_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the argument for the directory of a recorded run."""
     taken = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
     return taken(command)
+
+
+def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option for where a run is recorded."""
+    return _with(OUT, command)
 
 
 def result_options(command: Callable[..., Any]) -> Callable[..., Any]:

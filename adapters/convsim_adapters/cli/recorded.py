@@ -11,8 +11,8 @@ from attrs import asdict
 
 from convsim_adapters.cli.carrying import carried_out
 from convsim_adapters.cli.options import (
-    OUT,
     given_now,
+    out_option,
     play_options,
     result_options,
     run_argument,
@@ -123,7 +123,7 @@ def _say_what_goes_on(beginning: Any, sessions: int) -> None:
     help="Where the agent departs from the record, go on live, with models, in a new run.",
 )
 @play_options
-@OUT
+@out_option
 @result_options
 @click.pass_context
 def replay(
@@ -154,7 +154,7 @@ def replay(
     found = tried(lambda: plan_against(directory, agent, case=case, go_on=go_on, given=given))
     if found is None:
         return BAD_INPUT
-    plan, answers = found
+    plan, beginning, answers = found
     code = carried_out(
         plan,
         out,
@@ -162,6 +162,7 @@ def replay(
         quiet=quiet,
         fail_under=fail_under,
         save=go_on,
+        beginning=beginning,
         around=answers.around,
     )
     departed = tuple(answers.departed.values())
@@ -210,7 +211,7 @@ def _replayed(directory: Path, case: str | None, *, check: Any, as_json: bool) -
 @click.option("--persona", metavar="TEXT", help="Another persona than the case's.")
 @AGENT
 @play_options
-@OUT
+@out_option
 @result_options
 @click.pass_context
 def fork(

@@ -20,7 +20,8 @@ def load_journal(directory: Path) -> Journal:
     """Read what is recorded of a run. Raises `JournalError` that names file, record and byte."""
     found = segments_of(directory)
     if not found:
-        raise JournalError(f"{directory} holds no journal; give the directory of a run")
+        here = "holds no journal" if directory.is_dir() else "is no directory"
+        raise JournalError(f"{str(directory)!r} {here}; give the directory of a run")
     return read_journal(map(_segment, found))
 
 

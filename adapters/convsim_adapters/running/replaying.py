@@ -10,6 +10,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from convsim_adapters.journal_files import load_journal
 from convsim_adapters.running.agents import AgentTarget
+from convsim_adapters.running.beginnings import Beginning, Origin
 from convsim_adapters.running.case_lists import not_found
 from convsim_adapters.running.execution import execute
 from convsim_adapters.running.plans import Plan
@@ -26,7 +27,7 @@ from convsim_fp.core import (
     freeze_object,
 )
 from convsim_fp.errors import InvalidSpec, ReplayMismatch
-from convsim_fp.interpreters import APerform, Facts, Observed, Sink, no_sink
+from convsim_fp.interpreters import APerform, Facts, Observed, Resumed, Sink, no_sink
 from convsim_fp.journal import (
     Check,
     Divergence,
@@ -34,6 +35,7 @@ from convsim_fp.journal import (
     Recorded,
     SessionLog,
     begun_from,
+    calls_again,
     is_answer_to,
     of_content,
     of_replies,
@@ -144,8 +146,16 @@ def replay_against(
     record. Where it departs the session stops, or with `go_on` goes on live, recorded in a new run.
     Without `agent` it is the recorded one, as it is now. Gives the run and where sessions departed.
     """
-    plan, answers = plan_against(directory, agent, case=case, go_on=go_on, given=given)
-    run = execute(plan, out=out, save=go_on, sink=sink, finished=finished, around=answers.around)
+    plan, beginning, answers = plan_against(directory, agent, case=case, go_on=go_on, given=given)
+    run = execute(
+        plan,
+        out=out,
+        save=go_on,
+        sink=sink,
+        finished=finished,
+        beginning=beginning,
+        around=answers.around,
+    )
     return run, tuple(answers.departed.values())
 
 
@@ -156,7 +166,7 @@ def plan_against(
     case: str | None,
     go_on: bool,
     given: Mapping[str, Any],
-) -> tuple[Plan, Against]:
+) -> tuple[Plan, Beginning, Against]:
     """What `replay_against` carries out."""
     journal = load_journal(Path(directory))
     told = given if agent is None else {**given, "agent": agent}
@@ -164,7 +174,22 @@ def plan_against(
     chosen = evolve(journal, sessions=wanted)
     chosen = chosen if go_on else _without(chosen, MODELS)
     plan = plan_again(chosen, told, recorded_cases=True, to_run=go_on)
-    return plan, Against(wanted, go_on=go_on)
+    return plan, _where_forked(plan, wanted), Against(wanted, go_on=go_on)
+
+
+def _where_forked(plan: Plan, logs: Iterable[SessionLog]) -> Beginning:
+    """Forked sessions begin at their turn, with an agent that knows what was said before."""
+    rules = {one.case.id: one.rules for one in plan.cases}
+    resumed: dict[str, Resumed] = {}
+    origins: dict[str, Origin] = {}
+    for log in logs:
+        if log.snapshot is not None and log.parent is not None:
+            step = begun_from(rules[log.case.id], log)
+            calls = log.snapshot.calls if plan.agent_state != "transcript" else ()
+            again = calls_again(calls, log.case, log.session, step.state.transcript)
+            resumed[log.session.id] = Resumed(step, again)
+            origins[log.session.id] = Origin(log.snapshot, log.parent)
+    return Beginning(resumed=resumed, origins=origins)
 
 
 @define

@@ -36,13 +36,13 @@ class Usage:
     requests: int = 0
     attempts: int = 0
     wasted: int = 0
-    rebuilt: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     cost: float | None = None
     unpriced: int = 0
     uncounted: int = 0
+    rebuilt: int = 0
 
     def after(self, entry: Entry | Recorded) -> Usage:
         """Add one entry of a session, as it is told or as it was recorded."""
@@ -55,13 +55,13 @@ class Usage:
             1,
             facts.attempts,
             int(entry.wasted),
-            int(entry.rebuilt),
             facts.input_tokens,
             facts.output_tokens,
             facts.cached_tokens,
             facts.cost,
             int(is_models and facts.cost is None),
             int(is_models and facts.input_tokens is None and facts.output_tokens is None),
+            int(entry.rebuilt),
         )
         return self.plus(one)
 
@@ -75,13 +75,13 @@ class Usage:
             self.requests + other.requests,
             self.attempts + other.attempts,
             self.wasted + other.wasted,
-            self.rebuilt + other.rebuilt,
             _sum(self.input_tokens, other.input_tokens),
             _sum(self.output_tokens, other.output_tokens),
             _sum(self.cached_tokens, other.cached_tokens),
             _sum(self.cost, other.cost),
             self.unpriced + other.unpriced,
             self.uncounted + other.uncounted,
+            self.rebuilt + other.rebuilt,
         )
 
     @property

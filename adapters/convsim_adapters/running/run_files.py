@@ -127,7 +127,7 @@ def read_run(directory: Path) -> Run:
     try:
         journal = load_journal(directory)
     except JournalError as error:
-        raise InvalidSpec([Problem("run:", str(error))]) from error
+        raise InvalidSpec([Problem("run", str(error))]) from error
     results = [result_of(log) for log in journal.sessions]
     ended = tuple(one for one in results if one is not None)
     header = _header(directory)

@@ -102,9 +102,9 @@ def test_many_cases_that_need_a_model_are_not_all_named() -> None:
 
 def test_the_users_model_judges_where_no_other_is_named() -> None:
     plan = make_plan([PLAIN], agent, Settings(user_model=model))
-    assert (plan.user_model.name, plan.goal_model) == (repr(model), None)
+    assert (plan.user_model.name, plan.goal_model) == (f"{model.__module__}:model", None)
     both = make_plan([PLAIN], agent, Settings(user_model=model, goal_model=agent))
-    assert both.goal_model.name == repr(agent)
+    assert both.goal_model.name == f"{agent.__module__}:agent"
 
 
 def test_judge_and_user_overlap_by_default_where_both_are_models() -> None:

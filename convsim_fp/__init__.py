@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         perform,
         read_cases,
     )
-    from convsim_fp.journal import state_from_json, state_to_json
+    from convsim_fp.journal import replay, state_from_json, state_to_json
 
 __all__ = [
     "AgentReplied",
@@ -95,6 +95,7 @@ __all__ = [
     "goals",
     "perform",
     "read_cases",
+    "replay",
     "resume",
     "start",
     "state_from_json",

@@ -255,10 +255,10 @@ def fork(
 def diff(before: Path, after: Path) -> int:
     """Compare two runs of the same cases: stop reasons, turns, cost, where they depart."""
     from convsim_adapters.cli.tables import diff_summary, diff_table  # noqa: PLC0415  heavy
-    from convsim_adapters.running.diffing import pairs_of  # noqa: PLC0415
+    from convsim_adapters.running.diffing import diff_runs  # noqa: PLC0415
     from convsim_adapters.running.run_files import read_run  # noqa: PLC0415
 
-    pairs = tried(lambda: pairs_of(read_run(before), read_run(after)))
+    pairs = tried(lambda: diff_runs(read_run(before), read_run(after)))
     if pairs is None:
         return BAD_INPUT
     tell(diff_table(pairs), "", diff_summary(pairs))

@@ -10,16 +10,20 @@ import asyncio
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from attrs import Factory, define
 
 from convsim_adapters.journal_files.places import JOURNAL, PRIVATE, next_segment
-from convsim_fp.core import Request, Session, State, TestCase
+from convsim_fp.core import Request, Session, State, TestCase, freeze_object
 from convsim_fp.errors import JournalError
 from convsim_fp.interpreters import APerform, Entry, Observed
 from convsim_fp.journal import (
+    FORMAT,
+    MACHINE,
     Begun,
     Header,
     Known,
@@ -31,6 +35,7 @@ from convsim_fp.journal import (
     recorded,
     write_line,
 )
+from convsim_fp.texts import V1
 
 __all__ = ["Durability", "JournalWriter", "journal_writer"]
 
@@ -144,21 +149,22 @@ class JournalWriter:
 
 @contextmanager
 def journal_writer(
-    directory: Path, header: Header, *, durability: Durability = "process"
+    directory: Path, header: Header | None = None, *, durability: Durability = "process"
 ) -> Generator[JournalWriter]:
-    """Begin a segment in a run's directory, which is there, and close it after the block.
+    """Begin a segment in a run's directory, and close it after the block.
 
-    Raises `JournalError` where that is not possible.
+    The lock of the directory is the caller's business (`locked`), where several may write. Raises
+    `JournalError` where it cannot be written.
     """
     path = next_segment(directory)
     try:
-        (directory / JOURNAL).mkdir(exist_ok=True)
+        (directory / JOURNAL).mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, PRIVATE)
     except OSError as error:
         raise JournalError(f"{path} cannot be written: {error.strerror}") from error
     writer = JournalWriter(path, file, durability)
     try:
-        writer.write(header)
+        writer.write(_plain_header(directory) if header is None else header)
         if durability == "strict":
             _sync_directory(path.parent)
         yield writer
@@ -166,6 +172,13 @@ def journal_writer(
             os.fdatasync(file)
     finally:
         os.close(file)
+
+
+def _plain_header(directory: Path) -> Header:
+    """For a runner of somebody's own, whose settings are not ours to know."""
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    name, made = directory.resolve().name, version("convsim-fp")
+    return Header(FORMAT, name, made, MACHINE, V1.version, began, freeze_object({}))
 
 
 def _sync_directory(directory: Path) -> None:

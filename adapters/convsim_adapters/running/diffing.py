@@ -9,7 +9,7 @@ from attrs import frozen
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import Transcript
 
-__all__ = ["Pair", "pairs_of"]
+__all__ = ["Pair", "diff_runs"]
 
 
 @frozen
@@ -35,7 +35,7 @@ class Pair:
         return _first_difference(self.before.transcript, self.after.transcript)
 
 
-def pairs_of(before: Run, after: Run) -> tuple[Pair, ...]:
+def diff_runs(before: Run, after: Run) -> tuple[Pair, ...]:
     """Each session of two runs beside its like: changed stop reasons first, else as they were."""
     then = {one.id: one for one in before.sessions}
     now = {one.id: one for one in after.sessions}

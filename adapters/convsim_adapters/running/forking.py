@@ -21,10 +21,10 @@ from convsim_fp.errors import InvalidSpec, JournalError, Problem
 from convsim_fp.interpreters import Resumed, Sink, no_sink
 from convsim_fp.journal import Parent, SessionLog, calls_again, snapshot_before
 
-__all__ = ["fork", "fork_plan"]
+__all__ = ["fork_plan", "fork_run"]
 
 
-def fork(
+def fork_run(
     directory: str | Path,
     case: str,
     *,
@@ -61,7 +61,7 @@ def fork_plan(
     persona: str | None,
     given: Mapping[str, Any],
 ) -> tuple[Plan, Beginning]:
-    """What `fork` carries out."""
+    """What `fork_run` carries out."""
     path = Path(directory)
     journal = load_journal(path)
     log = _only(logs_of(journal, case))

@@ -34,12 +34,12 @@ from convsim_fp.journal import (
     resumed,
 )
 
-__all__ = ["Retry", "header_among", "plan_again", "resume", "resumption"]
+__all__ = ["Retry", "header_among", "plan_again", "resume_run", "resumption"]
 
 Retry: TypeAlias = Literal["nothing", "failed"]
 
 
-def resume(
+def resume_run(
     directory: str | Path,
     *,
     retry: Retry = "nothing",

@@ -8,12 +8,16 @@ from typing import ClassVar
 import pytest
 from attrs import evolve
 
-from convsim_adapters import SimulationInterrupted, simulate
-from convsim_adapters.running.diffing import pairs_of
-from convsim_adapters.running.forking import fork
-from convsim_adapters.running.replaying import replay_against, replay_run
-from convsim_adapters.running.resuming import resume
-from convsim_adapters.running.run_files import read_run
+from convsim_adapters import (
+    SimulationInterrupted,
+    diff_runs,
+    fork_run,
+    read_run,
+    replay_against,
+    replay_run,
+    resume_run,
+    simulate,
+)
 from convsim_fp import Reply
 from convsim_fp.core import Lane
 from convsim_fp.errors import AgentError, InvalidSpec, TimedOut
@@ -103,7 +107,7 @@ def test_a_cut_run_goes_on_and_asks_nothing_twice(tmp_path: Path, after) -> None
     with pytest.raises(SimulationInterrupted):
         play(first, tmp_path / "cut")
     second = World()
-    run = resume(tmp_path / "cut", **ports(second))
+    run = resume_run(tmp_path / "cut", **ports(second))
     assert said(run) == said(undisturbed)
     assert first.asked + second.asked == whole.asked
     assert run.usage.cost == undisturbed.usage.cost
@@ -114,7 +118,7 @@ def test_a_cut_run_goes_on_and_asks_nothing_twice(tmp_path: Path, after) -> None
 def test_a_whole_run_goes_on_to_itself(tmp_path: Path) -> None:
     run = play(World(), tmp_path / "a")
     idle = World()
-    assert said(resume(tmp_path / "a", **ports(idle))) == said(run)
+    assert said(resume_run(tmp_path / "a", **ports(idle))) == said(run)
     assert not idle.asked
 
 
@@ -122,7 +126,7 @@ def test_a_budget_that_was_used_up_is_no_end(tmp_path: Path) -> None:
     world = World()
     cut = play(world, tmp_path / "a", max_tokens=60)
     assert any(one.cut_short for one in cut.sessions)
-    run = resume(tmp_path / "a", **ports(world), max_tokens=1_000_000)
+    run = resume_run(tmp_path / "a", **ports(world), max_tokens=1_000_000)
     assert not any(one.cut_short for one in run.sessions)
     assert max(world.asked.values()) == 1
 
@@ -140,7 +144,7 @@ def test_what_was_changed_since_is_refused_by_name(tmp_path: Path, field, given)
     world = World()
     play(world, tmp_path / "a")
     with pytest.raises(InvalidSpec, match=f"{field} is .*, and was .*") as refused:
-        resume(tmp_path / "a", **ports(world), **given)
+        resume_run(tmp_path / "a", **ports(world), **given)
     assert "--accept-changes" in str(refused.value)
 
 
@@ -148,7 +152,7 @@ def test_changes_can_be_accepted(tmp_path: Path) -> None:
     world = World(after=5)
     with pytest.raises(SimulationInterrupted):
         play(world, tmp_path / "a")
-    run = resume(tmp_path / "a", **{**ports(World()), "accept_changes": True}, max_turns=2)
+    run = resume_run(tmp_path / "a", **{**ports(World()), "accept_changes": True}, max_turns=2)
     assert all(one.turns <= 2 for one in run.sessions)
 
 
@@ -159,7 +163,7 @@ def test_a_changed_case_is_refused_with_its_field(tmp_path: Path) -> None:
     simulate(str(cases), world.agent, user_model=world.model, out=tmp_path / "a", max_turns=1)
     cases.write_text(json.dumps([{**CASES[0], "goal": "get the money"}, *CASES[1:]]))
     with pytest.raises(InvalidSpec) as refused:
-        resume(tmp_path / "a", **ports(world))
+        resume_run(tmp_path / "a", **ports(world))
     assert "refund" in str(refused.value)
     assert "goal is 'get the money', and was 'get a refund'" in str(refused.value)
 
@@ -169,8 +173,8 @@ def test_a_parameter_that_was_not_written_down_has_to_be_given_again(tmp_path: P
     agent = "http://127.0.0.1:9/v1"
     simulate([case], agent, agent_params={"key": "sk-1"}, out=tmp_path / "a", max_seconds=5)
     with pytest.raises(InvalidSpec, match=r"agent_params\.key was not written down"):
-        resume(tmp_path / "a", retry="failed")
-    run = resume(tmp_path / "a", retry="failed", agent_params={"key": "sk-1"})
+        resume_run(tmp_path / "a", retry="failed")
+    run = resume_run(tmp_path / "a", retry="failed", agent_params={"key": "sk-1"})
     assert run.sessions[0].usage.requests == 2
 
 
@@ -193,9 +197,9 @@ def test_final_failures_are_tried_again_when_asked(tmp_path: Path) -> None:
     cut = simulate(CASES, agent, user_model=failing, out=tmp_path / "a", **told)
     assert sum(one.failed for one in cut.sessions) == 3
     given = {"agent": world.agent, "user_model": world.model, "accept_changes": True}
-    same = resume(tmp_path / "a", **given)
+    same = resume_run(tmp_path / "a", **given)
     assert sum(one.failed for one in same.sessions) == 3
-    run = resume(tmp_path / "a", retry="failed", **given)
+    run = resume_run(tmp_path / "a", retry="failed", **given)
     assert said(run) == said(healthy)
     assert max(world.asked.values()) == 1
     assert all(one.divergence is None for one in replay_run(tmp_path / "a"))
@@ -240,7 +244,7 @@ def test_an_agent_that_remembers_is_told_again_what_was_said(tmp_path: Path, des
     whole = simulate(SCRIPT, desk, out=tmp_path / "whole")
     desk.made.clear()
     cut_desk(desk, tmp_path / "cut")
-    run = resume(tmp_path / "cut", agent=desk)
+    run = resume_run(tmp_path / "cut", agent=desk)
     assert said(run) == said(whole)
     assert run.usage.rebuilt == 2
     assert desk.made == {"a/1/1": 2, "a/1/2": 2, "a/1/3": 1, "a/1/4": 1}
@@ -250,11 +254,11 @@ def test_an_agent_that_remembers_is_told_again_what_was_said(tmp_path: Path, des
 def test_an_agent_that_answers_otherwise_now_is_not_gone_on_with(tmp_path: Path, desk) -> None:
     cut_desk(desk, tmp_path / "cut")
     desk.mood = "no"
-    run = resume(tmp_path / "cut", agent=desk)
+    run = resume_run(tmp_path / "cut", agent=desk)
     assert run.sessions[0].cut_short
     assert "did not answer turn 1 as it did before" in run.sessions[0].detail
     assert "'gladly, 1: one' became 'no, 1: one'" in run.sessions[0].detail
-    anew = resume(tmp_path / "cut", agent=desk, restart=True)
+    anew = resume_run(tmp_path / "cut", agent=desk, restart=True)
     assert [m.text for m in anew.sessions[0].transcript[1::2]] == [
         f"no, {n}: one" for n in (1, 2, 3, 4)
     ]
@@ -264,7 +268,7 @@ def test_an_agent_that_answers_otherwise_now_is_not_gone_on_with(tmp_path: Path,
 def test_a_fork_shares_what_was_said_before_its_turn(tmp_path: Path) -> None:
     parent = play(World(), tmp_path / "a")
     other = World(seed=7)
-    run = fork(
+    run = fork_run(
         tmp_path / "a",
         "track",
         at_turn=2,
@@ -286,10 +290,10 @@ def test_a_fork_shares_what_was_said_before_its_turn(tmp_path: Path) -> None:
 def test_a_fork_of_an_agent_that_remembers_is_rebuilt(tmp_path: Path, desk) -> None:
     simulate(SCRIPT, desk, out=tmp_path / "a")
     desk.made.clear()
-    run = fork(tmp_path / "a", "a", at_turn=3, samples=2, out=tmp_path / "b", agent=desk)
+    run = fork_run(tmp_path / "a", "a", at_turn=3, samples=2, out=tmp_path / "b", agent=desk)
     assert [one.transcript[-1].text for one in run.sessions] == ["gladly, 4: one"] * 2
     assert run.usage.rebuilt == 4
-    again = fork(tmp_path / "b", "a/2", at_turn=4, out=tmp_path / "c", agent=desk)
+    again = fork_run(tmp_path / "b", "a/2", at_turn=4, out=tmp_path / "c", agent=desk)
     assert again.sessions[0].transcript == run.sessions[1].transcript
     assert again.usage.rebuilt == 3
     assert all(one.divergence is None for one in replay_run(tmp_path / "c"))
@@ -300,9 +304,9 @@ def test_a_fork_that_was_cut_goes_on(tmp_path: Path, desk) -> None:
     desk.made.clear()
     desk.stop_at = 3  # two to rebuild, one of its own
     with pytest.raises(SimulationInterrupted):
-        fork(tmp_path / "a", "a", at_turn=3, out=tmp_path / "b", agent=desk)
+        fork_run(tmp_path / "a", "a", at_turn=3, out=tmp_path / "b", agent=desk)
     desk.stop_at = None
-    run = resume(tmp_path / "b", agent=desk)
+    run = resume_run(tmp_path / "b", agent=desk)
     assert run.sessions[0].transcript[-1].text == "gladly, 4: one"
     assert all(one.divergence is None for one in replay_run(tmp_path / "b"))
 
@@ -318,7 +322,7 @@ def test_a_fork_of_what_is_not_there_says_so(tmp_path: Path, case, turn, told) -
     world = World()
     play(world, tmp_path / "a")
     with pytest.raises(InvalidSpec, match=told.replace("?", r"\?")):
-        fork(tmp_path / "a", case, at_turn=turn, out=tmp_path / "b", agent=world.agent)
+        fork_run(tmp_path / "a", case, at_turn=turn, out=tmp_path / "b", agent=world.agent)
 
 
 def test_recorded_users_talk_to_an_agent_for_as_long_as_it_replies_alike(tmp_path: Path) -> None:
@@ -357,10 +361,10 @@ def test_where_an_agent_departs_it_can_go_on_live(tmp_path: Path) -> None:
 
 def test_two_runs_are_compared_session_by_session(tmp_path: Path) -> None:
     before, after = play(World(), tmp_path / "a"), play(World(seed=3), tmp_path / "b")
-    pairs = pairs_of(before, after)
+    pairs = diff_runs(before, after)
     assert {pair.id for pair in pairs} == {"refund/1", "track/1", "cancel/1"}
     assert [pair.changed for pair in pairs] == sorted((p.changed for p in pairs), reverse=True)
     assert all(pair.departs == 1 for pair in pairs)
-    assert all(pair.departs is None and not pair.changed for pair in pairs_of(before, before))
-    (gone, *_) = pairs_of(before, evolve(after, sessions=after.sessions[1:]))
+    assert all(pair.departs is None and not pair.changed for pair in diff_runs(before, before))
+    (gone, *_) = diff_runs(before, evolve(after, sessions=after.sessions[1:]))
     assert (gone.id, gone.after, gone.changed) == ("refund/1", None, True)

@@ -3,8 +3,8 @@
 - `strategies`: what conversations are made of, for properties of your own;
 - `fake_model`, `fake_agent`: pure functions of the request;
 - `drive`: a conversation by hand, in any order of arrival;
-- `check_user`, `check_goal_check`, `check_model`, `check_agent`: whether your own keep what convsim
-  relies on.
+- `check_user`, `check_goal_check`, `check_model`, `check_agent`, `check_sink`: whether yours keep
+  what convsim relies on.
 """
 
 from importlib import import_module
@@ -23,6 +23,7 @@ from convsim_fp.testing.conformance import (
     check_user,
 )
 from convsim_fp.testing.fakes import Fake, Observe, drive, fake_agent, fake_model, observing
+from convsim_fp.testing.sinks import check_sink
 
 __all__ = [
     "Fake",
@@ -30,6 +31,7 @@ __all__ = [
     "check_agent",
     "check_goal_check",
     "check_model",
+    "check_sink",
     "check_user",
     "drive",
     "fake_agent",

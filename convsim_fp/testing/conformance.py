@@ -35,7 +35,7 @@ from convsim_fp.errors import InvalidSpec, PortError
 from convsim_fp.interpreters.ports import Agent, AgentReply, Model, Reply
 from convsim_fp.testing import strategies as any_of
 
-__all__ = ["check_agent", "check_goal_check", "check_model", "check_user"]
+__all__ = ["check_agent", "check_goal_check", "check_model", "check_user", "must"]
 
 MOST_ASKS = 3
 
@@ -108,7 +108,7 @@ def _check_behaviour(
         later = evolve(view, turn=turn + 1, transcript=(*transcript, *said), memo=memo)
         after = _run(behaviour, later, replies)
         for again in (at_once, _run(behaviour, view, replies)):
-            _must(ran == again, f"the same view and replies gave {ran} and then {again}")
+            must(ran == again, f"the same view and replies gave {ran} and then {again}")
         _check_outcome(ran.outcome, decisions)
         _check_outcome(after.outcome, decisions)
         _check_prompts(ran.questions, ran.questions, "another question of the same turn")
@@ -127,7 +127,7 @@ def _run(behaviour: Callable[[View], object], view: View, replies: Iterable[str]
         asking = cast("Generator[object, str, object]", made)
         question = next(asking)
         for reply in (*replies, None):
-            _must(isinstance(question, Ask | AskUser), f"it yielded {question!r}, expected an Ask")
+            must(isinstance(question, Ask | AskUser), f"it yielded {question!r}, expected an Ask")
             questions.append(cast("Question", question))
             if reply is None:
                 asking.close()
@@ -143,7 +143,7 @@ def _run(behaviour: Callable[[View], object], view: View, replies: Iterable[str]
 def _check_outcome(outcome: object, decisions: tuple[type, ...]) -> None:
     expected = " or ".join(decision.__name__ for decision in decisions)
     fine = isinstance(outcome, (*decisions, _Refused)) or outcome is UNDECIDED
-    _must(fine, f"it decided {outcome!r}, expected {expected}")
+    must(fine, f"it decided {outcome!r}, expected {expected}")
 
 
 def _check_prompts(earlier: tuple[Question, ...], later: tuple[Question, ...], which: str) -> None:
@@ -155,7 +155,7 @@ def _check_prompts(earlier: tuple[Question, ...], later: tuple[Question, ...], w
     if before and after and before[0].speaks_as == after[-1].speaks_as:
         head = render(evolve(before[0], question=""))
         found = render(evolve(after[-1], question=""))[: len(head)]
-        _must(
+        must(
             found == head,
             f"without their questions, the prompt of {which} does not begin with this one: "
             f"{found!r:.300} is not {head!r:.300}; put what changes into the question",
@@ -178,9 +178,9 @@ def _check_port(
         what = f"it raised {type(error).__name__}: {error}; sort it into a PortError"
         raise AssertionError(f"{what} (for {request.id})") from error
     names = " or ".join(reply.__name__ for reply in replies)
-    _must(isinstance(answer, replies), f"it answered {answer!r:.80}, expected {names}")
+    must(isinstance(answer, replies), f"it answered {answer!r:.80}, expected {names}")
     text = answer if isinstance(answer, str) else getattr(answer, expected)
-    _must(isinstance(text, str), f"the text of its answer is {text!r:.80}")
+    must(isinstance(text, str), f"the text of its answer is {text!r:.80}")
 
 
 async def _awaited(answer: Awaitable[object]) -> object:
@@ -208,6 +208,7 @@ def _calls() -> tuple[CallAgent, ...]:
     )
 
 
-def _must(holds: bool, otherwise: str) -> None:  # noqa: FBT001  reads as a sentence
+def must(holds: bool, otherwise: str) -> None:  # noqa: FBT001  reads as a sentence
+    """Raise `AssertionError` with these words unless it holds."""
     if not holds:
         raise AssertionError(otherwise)

@@ -3,16 +3,19 @@
 from itertools import count, cycle
 
 import pytest
+from attrs import evolve
 from hypothesis import strategies as st
 
+from convsim_adapters.journal_files import journal_writer, load_journal
 from convsim_fp import goals, users
 from convsim_fp.core import Ask, CallAgent, Generate, Prompt, Say, TestCase, Verdict, View
 from convsim_fp.errors import RateLimited
-from convsim_fp.interpreters import AgentReply, Reply
+from convsim_fp.interpreters import AgentReply, Observed, Reply
 from convsim_fp.testing import (
     check_agent,
     check_goal_check,
     check_model,
+    check_sink,
     check_user,
     fake_agent,
     fake_model,
@@ -156,3 +159,35 @@ def test_a_model_that_leaks_a_vendors_error_is_told_to_sort_it() -> None:
 def test_an_agent_that_answers_with_nothing_is_told() -> None:
     with pytest.raises(AssertionError, match="it answered None, expected AgentReply or str"):
         check_agent(lambda request: None)  # type: ignore[arg-type, return-value]
+
+
+def test_the_journal_of_ours_is_a_sink(tmp_path) -> None:
+    with journal_writer(tmp_path) as journal:
+        check_sink(
+            journal.entry, read=lambda: load_journal(tmp_path).sessions[0].entries, session="a/1"
+        )
+
+
+async def _async_sink(entry) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("sink", "told"),
+    [
+        (_async_sink, "it is async; a sink is called, not awaited"),
+        (lambda entry: None, "it was told 4 entries and recorded 0"),
+    ],
+)
+def test_a_sink_that_does_not_keep_what_it_must_is_found_out(sink, told) -> None:
+    with pytest.raises(AssertionError, match=told):
+        check_sink(sink, read=tuple)
+
+
+def test_a_sink_that_forgets_the_facts_is_found_out(tmp_path) -> None:
+    with journal_writer(tmp_path) as journal:
+
+        def forgetful(entry) -> None:
+            journal.entry(evolve(entry, observed=Observed(entry.observed.observation)))
+
+        with pytest.raises(AssertionError, match="it recorded Facts"):
+            check_sink(forgetful, read=lambda: load_journal(tmp_path).sessions[0].entries)

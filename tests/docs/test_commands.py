@@ -127,7 +127,10 @@ class Reader:
             check=False,
         )
         told = f"$ {command}\n{done.stdout}{done.stderr}"
-        assert done.returncode == code, told
+        ended = (
+            done.returncode if done.returncode >= 0 else 128 - done.returncode
+        )  # as a shell has it
+        assert ended == code, told
         assert not missing(shown, done.stdout), f"{missing(shown, done.stdout)} is not in\n{told}"
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "UNDER_RATE",
     "console",
     "refused",
+    "report",
     "say",
     "tell",
     "tried",
@@ -49,6 +50,11 @@ def refused(error: ConvsimError) -> int:
     number = len(problems)
     say(f"{number} problem{'s' * (number > 1)}; nothing was run")
     return BAD_INPUT
+
+
+def report(words: str) -> None:
+    """Say on standard output what was asked for."""
+    click.echo(printable(words))
 
 
 def say(words: str) -> None:

@@ -17,7 +17,7 @@ from convsim_adapters.cli.options import (
     result_options,
     run_argument,
 )
-from convsim_adapters.cli.output import BAD_INPUT, UNDER_RATE, say, tell, tried
+from convsim_adapters.cli.output import BAD_INPUT, UNDER_RATE, report, say, tell, tried
 
 __all__ = ["diff", "fork", "replay", "resume"]
 
@@ -166,9 +166,10 @@ def replay(
         around=answers.around,
     )
     departed = tuple(answers.departed.values())
+    telling = say if as_json else report
     for one in departed:
-        say(str(one))
-    say(f"{len(departed)} of {plan.sessions} sessions depart from the record")
+        telling(str(one))
+    telling(f"{len(departed)} of {plan.sessions} sessions depart from the record")
     return max(code, UNDER_RATE) if departed else code
 
 
@@ -183,10 +184,10 @@ def _replayed(directory: Path, case: str | None, *, check: Any, as_json: bool) -
         click.echo(json.dumps({"sessions": [asdict(one) for one in found]}))
         return UNDER_RATE if departed else 0
     for one in departed:
-        say(str(one.divergence))
+        report(str(one.divergence))
     turns = sum(one.turns for one in found)
     same = len(found) - len(departed)
-    click.echo(f"{same} of {len(found)} sessions went again as recorded, {turns} turns")
+    report(f"{same} of {len(found)} sessions went again as recorded, {turns} turns")
     return UNDER_RATE if departed else 0
 
 

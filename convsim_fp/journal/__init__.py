@@ -42,7 +42,7 @@ from convsim_fp.journal.records import (
     Snapshot,
 )
 from convsim_fp.journal.replaying import Check, is_answer_to, replay
-from convsim_fp.journal.writing import Content, Known, ended, recorded
+from convsim_fp.journal.writing import Content, Known, Stable, content_of, ended, recorded
 
 __all__ = [
     "FORMAT",
@@ -69,9 +69,11 @@ __all__ = [
     "Segment",
     "SessionLog",
     "Snapshot",
+    "Stable",
     "begun_from",
     "calls_again",
     "calls_of",
+    "content_of",
     "digest",
     "discarding",
     "ended",

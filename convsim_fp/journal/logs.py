@@ -209,7 +209,7 @@ def _read_back(known: Known, record: EntryRecord) -> tuple[Recorded, Known]:
 
 def _gone_on(entries: tuple[Recorded, ...]) -> tuple[Recorded, ...]:
     """An interruption after which the session has gone on is not folded."""
-    last = next((one for one in reversed(entries) if not one.wasted), None)
+    last = next((one for one in reversed(entries) if not one.void), None)
     if last is None or last.id is not None:
         return entries
     return tuple(one if one.id is not None else evolve(one, void=True) for one in entries)

@@ -6,15 +6,17 @@ order of arrival was, since that cannot matter. So overlap may be on or off, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
+from attrs import evolve, frozen
+
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.machine import ONLY_SESSION, start
+from convsim_fp.core.machine import ONLY_SESSION, resume, start
 from convsim_fp.core.machine import step as next_step
 from convsim_fp.core.observations import Interrupted
 from convsim_fp.core.requests import Generate, Lane, Request, RequestId, Session
-from convsim_fp.core.state import Checking, Rules, Step
+from convsim_fp.core.state import Checking, Rules, Step, StopReason
 from convsim_fp.errors import ReplayMismatch
 from convsim_fp.journal.digests import digest
 from convsim_fp.journal.divergence import Divergence, of_content
@@ -23,6 +25,8 @@ from convsim_fp.journal.logs import Recorded
 __all__ = ["Check", "is_answer_to", "replay"]
 
 Check: TypeAlias = Literal["content", "ids"]
+
+ENDED_BY_A_VERDICT = (StopReason.GOAL_ACHIEVED, StopReason.GOAL_CHECK_FAILED)
 
 
 def replay(
@@ -47,18 +51,15 @@ def replay(
     """
     folded = tuple(one for one in entries if not one.void)
     answers = {one.id: one for one in folded if one.id is not None}
-    step = start(rules, case, session) if begun is None else begun
-    taken = 0
-    while (request := _answered(step, answers)) is not None:
-        recorded = answers[request.id]
-        if check == "content" and not is_answer_to(recorded, request):
-            raise ReplayMismatch(of_content(recorded, request))
-        step = next_step(rules, step.state, recorded.seen)
-        taken += 1
-    if taken < len(answers):
-        _refuse_left_over(rules, case, answers, step, session=session, begun=begun)
+    first = start(rules, case, session) if begun is None else begun
+    done = _fold(rules, _Fold(first), answers, check=check)
+    if len(done.taken) < len(answers):
+        done = _with_what_was_said_ahead(rules, done, answers, check=check)
+        _refuse_left_over(done, answers)
     last = folded[-1].seen if folded else None
-    return next_step(rules, step.state, last) if isinstance(last, Interrupted) else step
+    if isinstance(last, Interrupted):
+        return next_step(rules, done.step.state, last)
+    return done.step
 
 
 def is_answer_to(recorded: Recorded, request: Request) -> bool:
@@ -71,36 +72,46 @@ def is_answer_to(recorded: Recorded, request: Request) -> bool:
     return recorded.digest == digest(request)
 
 
-def _answered(step: Step, answers: dict[RequestId, Recorded]) -> Request | None:
-    return next((request for request in step.requests if request.id in answers), None)
+@frozen
+class _Fold:
+    """The step that answers have led to, and which they are."""
+
+    step: Step
+    taken: frozenset[RequestId] = frozenset()
 
 
-def _refuse_left_over(
-    rules: Rules,
-    case: TestCase,
-    answers: dict[RequestId, Recorded],
-    end: Step,
-    *,
-    session: Session,
-    begun: Step | None,
-) -> None:
-    """Refuse what was recorded and never asked, unless it was said ahead in a run with overlap."""
-    first = start(rules, case, session) if begun is None else begun
-    asked = frozenset(_asked(rules, first, answers))
-    ahead = end.state.turns + 1
-    said_ahead = end.state.stop_reason is not None or isinstance(end.state.phase, Checking)
-    for recorded in answers.values():
-        place = recorded.id
-        if place is None or place in asked:
-            continue
-        if not (said_ahead and (place.turn, place.lane) == (ahead, Lane.USER)):
-            raise ReplayMismatch(_not_asked(recorded, end))
+def _fold(
+    rules: Rules, done: _Fold, answers: Mapping[RequestId, Recorded], *, check: Check
+) -> _Fold:
+    step, taken = done.step, tuple(done.taken)
+    while (request := next((one for one in step.requests if one.id in answers), None)) is not None:
+        recorded = answers[request.id]
+        if check == "content" and not is_answer_to(recorded, request):
+            raise ReplayMismatch(of_content(recorded, request))
+        step = next_step(rules, step.state, recorded.seen)
+        taken = (*taken, request.id)
+    return _Fold(step, frozenset(taken))
 
 
-def _asked(rules: Rules, step: Step, answers: dict[RequestId, Recorded]) -> Iterator[RequestId]:
-    while (request := _answered(step, answers)) is not None:
-        yield request.id
-        step = next_step(rules, step.state, answers[request.id].seen)
+def _with_what_was_said_ahead(
+    rules: Rules, done: _Fold, answers: Mapping[RequestId, Recorded], *, check: Check
+) -> _Fold:
+    """What a run with overlap has recorded belongs to the state, also where overlap is off now."""
+    if rules.overlap or not isinstance(done.step.state.phase, Checking):
+        return done
+    overlapped = evolve(rules, overlap=True)
+    listed = evolve(done, step=resume(overlapped, done.step.state))
+    ahead = _fold(overlapped, listed, answers, check=check)
+    return evolve(ahead, step=resume(rules, ahead.step.state))
+
+
+def _refuse_left_over(done: _Fold, answers: Mapping[RequestId, Recorded]) -> None:
+    """Refuse what was recorded and never asked, unless a verdict made an end of it."""
+    state = done.step.state
+    ahead = (state.turns + 1, Lane.USER) if state.stop_reason in ENDED_BY_A_VERDICT else None
+    for asked, recorded in answers.items():
+        if asked not in done.taken and (asked.turn, asked.lane) != ahead:
+            raise ReplayMismatch(_not_asked(recorded, done.step))
 
 
 def _not_asked(recorded: Recorded, end: Step) -> Divergence:

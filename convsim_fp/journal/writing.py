@@ -21,7 +21,7 @@ from convsim_fp.core.transcript import Message, Transcript
 from convsim_fp.journal.digests import digest
 from convsim_fp.journal.records import Asked, Ended, EntryRecord
 
-__all__ = ["Content", "Known", "content_of", "ended", "recorded"]
+__all__ = ["Content", "Known", "Stable", "content_of", "ended", "recorded"]
 
 Content: TypeAlias = Prompt | Transcript
 

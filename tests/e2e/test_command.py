@@ -239,7 +239,7 @@ def test_show_prints_one_case_or_all(convsim) -> None:
 def test_show_of_what_is_no_run_says_so(convsim) -> None:
     ran = convsim("show", "nowhere")
     assert ran.code == 2
-    assert "run: 'nowhere' is no directory; give the directory of a run" in ran.err
+    assert "run 'nowhere' is no directory; give the directory of a run" in ran.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

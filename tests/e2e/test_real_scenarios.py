@@ -36,20 +36,19 @@ pytestmark = pytest.mark.skipif(
 def played(convsim, here, loopback):
     """Play all 114 of them; how the command ended, and the record of each session."""
 
-    def play(**more):
+    def play(*, retries=RETRIES):
         ran = convsim(
             "run",
             TASKS,
             "--agent=agents:shop",
             "--user-model=openai/gpt-4o-mini",
             f"--max-turns={MAX_TURNS}",
-            f"--retries={RETRIES}",
+            f"--retries={retries}",
             "--timeout=2",
             "--concurrency=100",
             "--out=run",
             OPENAI_API_KEY=CANARY,
             OPENAI_API_BASE=loopback.base,
-            **more,
         )
         lines = (here / "run" / "results.jsonl").read_text().splitlines()
         return ran, [json.loads(line) for line in lines]
@@ -78,7 +77,9 @@ def test_real_scenarios_all_come_to_their_end(played, loopback) -> None:
     assert all(record["usage"]["unpriced"] <= record["usage"]["wasted"] for record in records)
 
 
-def test_with_every_failure_each_session_still_ends_typed(played, loopback, here) -> None:
+def test_with_every_failure_each_session_still_ends_typed(
+    played, loopback, here, convsim
+) -> None:
     """5 % of the requests fail in each of thirteen ways, so two thirds of them in one of them."""
     loopback.keep = False
     loopback.share, loopback.kinds = 0.05 * len(FAILURES), FAILURES
@@ -104,7 +105,30 @@ def test_with_every_failure_each_session_still_ends_typed(played, loopback, here
                 "unavailable",
                 "unusable_replies",
             }
-    files = list((here / "run").iterdir())
-    assert len(files) == 2
+    files = [file for file in (here / "run").rglob("*") if file.is_file()]
+    assert {"0001.jsonl", "results.jsonl", "run.json"} <= {file.name for file in files}
     assert not any(CANARY in file.read_text() for file in files)
     assert CANARY not in ran.out + ran.err
+    assert "114 of 114 sessions went again as recorded" in convsim("replay", "run").out
+
+
+def test_what_failed_is_tried_again_and_all_of_them_replay(played, loopback, convsim) -> None:
+    loopback.keep = False
+    loopback.share, loopback.kinds = 0.3, ("500", "html", "401")
+    _, records = played(retries=0)
+    failed = sum(record["stop_reason"].endswith("_failed") for record in records)
+    assert failed > 20
+    loopback.share, before = 0.0, loopback.count
+    ran = convsim(
+        "resume",
+        "run",
+        "--retry=failed",
+        OPENAI_API_KEY=CANARY,
+        OPENAI_API_BASE=loopback.base,
+    )
+    assert ran.code == 0, ran.err
+    assert f"{114 - failed} of 114 sessions are whole, {failed} go on" in ran.err
+    assert loopback.count - before <= failed * MAX_TURNS * 2
+    replayed = convsim("replay", "run")
+    assert (replayed.code, replayed.err) == (0, "")
+    assert "114 of 114 sessions went again as recorded" in replayed.out

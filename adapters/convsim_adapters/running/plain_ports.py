@@ -18,10 +18,13 @@ from convsim_adapters.running.agents import ChosenAgent
 from convsim_fp.core import Session
 from convsim_fp.errors import TimedOut
 from convsim_fp.interpreters import Model, Ports, PortsOf
+from convsim_fp.interpreters.signals import first_signal
 
 __all__ = ["open_plainly", "outside_of_loops"]
 
 T = TypeVar("T")
+
+RUN_THREAD = "convsim search"
 
 
 @contextmanager
@@ -59,11 +62,11 @@ def outside_of_loops(work: Callable[[Event], T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return work(stop)
-    with ThreadPoolExecutor(1, "convsim find") as thread:
+    with first_signal(lambda _: stop.set()), ThreadPoolExecutor(1, RUN_THREAD) as thread:
         try:
             return thread.submit(copy_context().run, work, stop).result()
         finally:
-            stop.set()  # after Ctrl-C, the call under way is the last
+            stop.set()  # whatever ends the waiting, the call under way is the last
 
 
 @frozen

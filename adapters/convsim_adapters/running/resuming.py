@@ -158,7 +158,8 @@ class _Place:
     @property
     def in_flight(self) -> int:
         """How many of its requests may have been under way when its process was killed."""
-        return 0 if self.log.ended is not None else len(self.step.requests)
+        ended = self.log.ended is not None or self.discarded is not None
+        return 0 if ended else len(self.step.requests)
 
 
 def _place(rules: Rules, log: SessionLog, *, check: Check, retry: Retry) -> _Place:

@@ -110,6 +110,11 @@ class Journal:
     headers: tuple[Header, ...] = ()
     sessions: tuple[SessionLog, ...] = ()
 
+    @property
+    def started(self) -> bool:
+        """Whether all its sessions are listed; before that nothing has been asked."""
+        return bool(self.headers) and len(self.sessions) >= self.headers[0].sessions
+
 
 def read_segment(text: str, *, file: str = "", after: Position = START) -> Segment:
     """Read the whole records of a segment, or those `after` a place in it.

@@ -45,7 +45,10 @@ MACHINE = 1  # a change of what the machine does with the same observations
 
 @frozen
 class Header:
-    """What a segment's records were made with; models, parameters and agents by name."""
+    """What a segment's records were made with; models, parameters and agents by name.
+
+    `sessions` is how many are listed behind it before the first of them asks anything.
+    """
 
     format: int
     run: str
@@ -54,6 +57,7 @@ class Header:
     texts: str
     began: str
     settings: JsonObject
+    sessions: int = 0
 
 
 @frozen

@@ -8,12 +8,22 @@ from convsim_adapters.journal_files.places import segments_of
 from convsim_fp.errors import JournalError
 from convsim_fp.journal import Journal, Segment, read_journal, read_segment
 
-__all__ = ["has_journal", "load_journal"]
+__all__ = ["clear_unstarted", "has_journal", "load_journal"]
 
 
 def has_journal(directory: Path) -> bool:
-    """Whether a directory holds a journal."""
-    return bool(segments_of(directory))
+    """Whether a directory holds the journal of a run that has started, or one that is damaged."""
+    try:
+        return load_journal(directory).started
+    except JournalError:
+        return bool(segments_of(directory))  # whatever it is, it is not ours to remove
+
+
+def clear_unstarted(directory: Path) -> None:
+    """Remove what is left of a run that was killed before it asked anything."""
+    if not has_journal(directory):
+        for segment in segments_of(directory):
+            segment.unlink()
 
 
 def load_journal(directory: Path) -> Journal:

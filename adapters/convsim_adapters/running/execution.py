@@ -12,7 +12,12 @@ from time import monotonic
 
 from attrs import Factory, asdict, evolve, field, frozen
 
-from convsim_adapters.journal_files import JournalWriter, journal_writer, locked
+from convsim_adapters.journal_files import (
+    JournalWriter,
+    clear_unstarted,
+    journal_writer,
+    locked,
+)
 from convsim_adapters.running.agents import ChosenAgent
 from convsim_adapters.running.beginnings import FRESH, Beginning
 from convsim_adapters.running.headers import header_of
@@ -185,13 +190,14 @@ def _kept(
     """The files of a run, under its lock: made, or gone on with."""
     files.make(new=not beginning.goes_on)
     header = header_of(plan, files.directory.name, _stamp(began))
-    with (
-        locked(files.directory),
-        journal_writer(files.directory, header, durability=plan.settings.durability) as journal,
-    ):
-        files.begin()
-        _list_sessions(journal, plan, beginning)
-        yield journal
+    with locked(files.directory):
+        if not beginning.goes_on:
+            clear_unstarted(files.directory)
+        durability = plan.settings.durability
+        with journal_writer(files.directory, header, durability=durability) as journal:
+            files.begin()
+            _list_sessions(journal, plan, beginning)
+            yield journal
 
 
 def _list_sessions(journal: JournalWriter, plan: Plan, beginning: Beginning) -> None:

@@ -28,7 +28,8 @@ PLAYED = ("user", "goal_check", "user_model", "goal_model")
 def header_of(plan: Plan, run: str, began: str) -> Header:
     """The header of a segment that this plan is carried out with."""
     settings = freeze_object(public_settings(plan))
-    return Header(FORMAT, run, version("convsim-fp"), MACHINE, V1.version, began, settings)
+    made = version("convsim-fp")
+    return Header(FORMAT, run, made, MACHINE, V1.version, began, settings, plan.sessions)
 
 
 def recorded_settings(header: Header, given: Mapping[str, Any]) -> dict[str, Any]:

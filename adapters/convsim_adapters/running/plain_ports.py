@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import copy_context
 from inspect import isawaitable
+from queue import SimpleQueue
 from threading import Event
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from convsim_adapters.running.agents import ChosenAgent
 from convsim_fp.core import Session
 from convsim_fp.errors import TimedOut
 from convsim_fp.interpreters import Model, Ports, PortsOf
-from convsim_fp.interpreters.signals import first_signal
+from convsim_fp.interpreters.signals import first_signal, heard
 
 __all__ = ["open_plainly", "outside_of_loops"]
 
@@ -63,8 +64,10 @@ def outside_of_loops(work: Callable[[Event], T]) -> T:
     except RuntimeError:
         return work(stop)
     with first_signal(lambda _: stop.set()), ThreadPoolExecutor(1, RUN_THREAD) as thread:
+        done: SimpleQueue[Future[T]] = SimpleQueue()
         try:
-            return thread.submit(copy_context().run, work, stop).result()
+            thread.submit(copy_context().run, work, stop).add_done_callback(done.put)
+            return heard(done).result()
         finally:
             stop.set()  # whatever ends the waiting, the call under way is the last
 

@@ -91,9 +91,13 @@ def plan_again(
 
 
 def header_among(journal: Journal) -> Header:
-    """The first header of a run, which says what it was made with; `InvalidSpec` without one."""
-    if not journal.headers:
-        raise InvalidSpec([Problem("run:", "has a journal in which nothing is recorded yet")])
+    """The first header of a run, which says what it was made with.
+
+    Raises `InvalidSpec` for a run that was killed before it asked anything.
+    """
+    if not journal.started:
+        what = "was stopped before it asked anything; start it again, in the same directory"
+        raise InvalidSpec([Problem("the run", what)])
     return journal.headers[0]
 
 
@@ -187,7 +191,8 @@ def _with_its_agent(place: _Place, *, restart: bool) -> _Place:
 
 def _beginning(places: list[_Place], journal: Journal) -> Beginning:
     last = journal.headers[-1].settings
-    at_once = cast("int", last.get("concurrency", 1)) * 2  # a judge and, with overlap, a user
+    lanes = 2 if any(one.rules.overlap for one in places) else 1
+    at_once = cast("int", last.get("concurrency", 1)) * lanes
     return Beginning(
         resumed={one.log.session.id: Resumed(one.step, one.again) for one in places},
         records={one.log.session.id: Record.of(one.log.entries) for one in places},

@@ -44,8 +44,7 @@ class RunFiles:
         except OSError as error:
             what = f"is {shown}, which cannot be written: {error.strerror}"
             raise InvalidSpec([Problem("out", what)]) from error
-        found = [name for name in (RESULTS, SETTINGS) if (self.directory / name).exists()]
-        if new and (found or has_journal(self.directory)):
+        if new and (has_journal(self.directory) or (self.directory / RESULTS).exists()):
             what = f"is {shown}, which holds a run already; choose another, or convsim resume it"
             raise InvalidSpec([Problem("out", what)])
 

@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convsim_adapters import Run, SessionResult, Usage
+from convsim_adapters import Run, SessionResult, Usage, resume_run, simulate
 from convsim_adapters.running.run_files import RunFiles, read_run, session_record, sessions_of
 from convsim_fp.core import (
     CallAgent,
@@ -137,10 +137,25 @@ def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:
-    made(tmp_path)
+    case = {"goal": "greet", "script": ["Hi."], "goal_when": "hi"}
+    simulate([case], lambda messages: "Hi.", out=tmp_path)
     with pytest.raises(InvalidSpec, match="which holds a run already; choose another"):
         RunFiles(tmp_path, {}).make(new=True)
     RunFiles(tmp_path, {}).make(new=False)
+
+
+@pytest.mark.parametrize("left", ["", '{"crc":"12', None])
+def test_a_run_that_was_killed_before_it_asked_anything_is_begun_anew(tmp_path: Path, left) -> None:
+    case = {"goal": "greet", "script": ["Hi."], "goal_when": "hi"}
+    simulate([case], lambda messages: "Hi.", out=tmp_path / "a")
+    segment = tmp_path / "a" / "journal" / "0001.jsonl"
+    header = segment.read_text().splitlines(keepends=True)[0]
+    segment.write_text(header if left is None else left)
+    (tmp_path / "a" / "results.jsonl").unlink()
+    with pytest.raises(InvalidSpec, match="was stopped before it asked anything; start it again"):
+        resume_run(tmp_path / "a", agent=lambda messages: "Hi.")
+    run = simulate([case], lambda messages: "Hi.", out=tmp_path / "a")
+    assert read_run(tmp_path / "a").sessions[0].transcript == run.sessions[0].transcript
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("CONVSIM_KILLS", "100"))
 RUNS = 4  # side by side, each a test of its own
 CONCURRENCY, CASES, MAX_TURNS = 8, 30, 4
 COMMAND = [sys.executable, "-c", "from convsim_adapters.cli import main; main()"]
-IN_FLIGHT = re.compile(r"up to (\d+) requests were in flight")
+IN_FLIGHT = re.compile(r"in flight when it was killed: up to (\d+) request")
 LIGHT = Path(__file__).with_name("light.py")
 
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,14 @@ def hangs(request):
 
 async def ahangs(request):
     await asyncio.sleep(600)
+
+
+def counted(request):
+    """Leaves a mark for each call in a file, which outlives the process."""
+    with open("calls", "ab", buffering=0) as file:
+        file.write(b".")
+    time.sleep(0.002)
+    return "no" if request.id.lane == "goal_check" else f"I say {request.id.turn}."
 
 
 def silent(request):
@@ -133,10 +141,33 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
+def started(here: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Run the command beside the test; what still goes on at its end is killed."""
+    children: list[subprocess.Popen] = []
+
+    def start(*words: str) -> subprocess.Popen:
+        children.append(
+            subprocess.Popen(
+                [*COMMAND, *words],
+                cwd=here,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+@pytest.fixture
 def convsim(here: Path, environment: dict[str, str]) -> Callable[..., Ran]:
     """Run the command to its end."""
 
-    def run(*words: object, **more: str) -> Ran:
+    def run(*words: object, before: Callable[[], None] | None = None, **more: str) -> Ran:
         done = subprocess.run(
             [*COMMAND, *map(str, words)],
             cwd=here,
@@ -147,6 +178,7 @@ def convsim(here: Path, environment: dict[str, str]) -> Callable[..., Ran]:
             timeout=120,
             check=False,
             stdin=subprocess.DEVNULL,
+            preexec_fn=before,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -77,9 +77,7 @@ def test_real_scenarios_all_come_to_their_end(played, loopback) -> None:
     assert all(record["usage"]["unpriced"] <= record["usage"]["wasted"] for record in records)
 
 
-def test_with_every_failure_each_session_still_ends_typed(
-    played, loopback, here, convsim
-) -> None:
+def test_with_every_failure_each_session_still_ends_typed(played, loopback, here, convsim) -> None:
     """5 % of the requests fail in each of thirteen ways, so two thirds of them in one of them."""
     loopback.keep = False
     loopback.share, loopback.kinds = 0.05 * len(FAILURES), FAILURES
@@ -127,7 +125,7 @@ def test_what_failed_is_tried_again_and_all_of_them_replay(played, loopback, con
         OPENAI_API_BASE=loopback.base,
     )
     assert ran.code == 0, ran.err
-    assert f"{114 - failed} of 114 sessions are whole, {failed} go on" in ran.err
+    assert f"{114 - failed} of 114 sessions whole, {failed} to go on with" in ran.err
     assert loopback.count - before <= failed * MAX_TURNS * 2
     replayed = convsim("replay", "run")
     assert (replayed.code, replayed.err) == (0, "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convsim_adapters.cli.carrying import carried_out
+from convsim_adapters.cli.figures import count
 from convsim_adapters.cli.options import (
     cases_argument,
     out_option,
@@ -142,7 +143,8 @@ def show(directory: Path, case: str | None) -> int:
         return BAD_INPUT
     tell(*map(transcript, shown), *(() if case else family(directory)))
     if run.unfinished:
-        say(f"{run.unfinished} sessions have not ended; go on with: convsim resume {directory}")
+        left = count(run.unfinished, "session")
+        say(f"{left} without an end; go on with: convsim resume {directory}")
     return 0
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from convsim_adapters.running.results import Usage
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convsim_adapters.running.results import Usage
 
 __all__ = ["cost", "count", "share", "tokens"]
 
@@ -10,6 +13,7 @@ __all__ = ["cost", "count", "share", "tokens"]
 def cost(usage: Usage) -> str:
     """What it cost in US dollars: "–" where no model was asked, "?" unknown, "≥" partly known.
 
+    >>> from convsim_adapters.running.results import Usage
     >>> cost(Usage(requests=2, cost=0.01234)), cost(Usage(requests=2, unpriced=2))
     ('$0.0123', '?')
     """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import asdict
 
 from convsim_adapters.cli.carrying import carried_out
+from convsim_adapters.cli.figures import count
 from convsim_adapters.cli.options import (
     given_now,
     out_option,
@@ -18,6 +19,9 @@ from convsim_adapters.cli.options import (
     run_argument,
 )
 from convsim_adapters.cli.output import BAD_INPUT, UNDER_RATE, report, say, tell, tried
+
+if TYPE_CHECKING:
+    from convsim_adapters.running.beginnings import Beginning
 
 __all__ = ["diff", "fork", "replay", "resume"]
 
@@ -90,17 +94,15 @@ def resume(
     )
 
 
-def _say_what_goes_on(beginning: Any, sessions: int) -> None:
-    rest = sessions - len(beginning.whole)
-    say(f"{len(beginning.whole)} of {sessions} sessions are whole, {rest} go on")
+def _say_what_goes_on(beginning: Beginning, sessions: int) -> None:
+    whole = len(beginning.whole)
+    say(f"{whole} of {count(sessions, 'session')} whole, {sessions - whole} to go on with")
     calls = sum(len(one.again) for one in beginning.resumed.values())
     if calls:
-        say(f"{calls} calls of the agent are made again, so that it knows what was said")
+        say(f"made again, so that the agent knows what was said: {count(calls, 'call')}")
     if beginning.in_flight:
-        say(
-            f"up to {beginning.in_flight} requests were in flight when it was killed; "
-            "they are sent again"
-        )
+        sent = count(beginning.in_flight, "request")
+        say(f"in flight when it was killed: up to {sent}, sent again")
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""What the user of a case may say, in the order in which it is said: what a search makes talks of."""
+"""What the user of a case may say, in the order in which it is said."""
 
 from __future__ import annotations
 

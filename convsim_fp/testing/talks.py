@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -19,8 +18,10 @@ __all__ = ["Space", "Talk", "shrunk"]
 
 Lines: TypeAlias = tuple[str, ...]
 
+NOTHING: Lines = ()
 NOT_KEPT = ("agenda", "goal_when", "script")  # fields that would have another say in it
 SEEDS = 256
+COIN = st.booleans()
 
 
 @frozen
@@ -56,12 +57,14 @@ class Talk:
 class Space:
     """Everything that candidates are drawn from.
 
-    `phrases` are in the order in which users say them: often one is followed by the next. With
+    `phrases` are in the order in which users say them, those of each case from its place in
+    `starts`: often a conversation begins there, and often a phrase is followed by the next. With
     `own_user` there are no lines, and the persona, the guidelines and the seed are drawn instead.
     """
 
     cases: tuple[TestCase, ...]
     phrases: Lines
+    starts: tuple[int, ...]
     personas: Lines = ()
     guidelines: Lines = ()
     own_user: bool = False
@@ -74,34 +77,47 @@ class Space:
 
     def talks(self) -> st.SearchStrategy[Talk]:
         """Draw candidates; they shrink to fewer lines, earlier phrases and the first case."""
-        case = _one_of(self.cases)
-        return case.flatmap(self._told if self.own_user else self._scripted)
+        return _talks(self)
 
-    def _scripted(self, case: TestCase) -> st.SearchStrategy[Talk]:
-        given = len(_given(case))
-        most = max(1 - given, (case.max_turns or self.max_turns) - given)
-        place = st.tuples(st.booleans(), _below(len(self.phrases)))
-        lines = st.lists(place, min_size=1 - given, max_size=most)
-        return lines.map(lambda places: Talk(case, tuple(self._along(places))))
+    def spoken(self, places: Iterable[int | None], start: int) -> Lines:
+        """The phrases at these places; at None the one after the last, the first from `start`."""
+        at, lines = start - 1, NOTHING
+        for place in places:
+            at = (at + 1) % len(self.phrases) if place is None else place
+            lines = (*lines, self.phrases[at])
+        return lines
 
-    def _along(self, places: Iterable[tuple[bool, int]]) -> Iterator[str]:
-        at = -1
-        for goes_on, place in places:
-            at = (at + 1) % len(self.phrases) if goes_on else place
-            yield self.phrases[at]
 
-    def _told(self, case: TestCase) -> st.SearchStrategy[Talk]:
-        persona = _one_of((None, *self.personas))
-        chosen = st.tuples(*(st.booleans() for _ in self.guidelines))
-        return st.builds(partial(self._talk, case), persona, chosen, _below(SEEDS))
-
-    def _talk(
-        self, case: TestCase, persona: str | None, chosen: tuple[bool, ...], seed: int
-    ) -> Talk:
-        picked = zip(self.guidelines, chosen, strict=True)
-        guidelines = tuple(text for text, is_in in picked if is_in)
+@st.composite
+def _talks(draw: st.DrawFn, space: Space) -> Talk:
+    index = _below(draw, len(space.cases))
+    case = space.cases[index]
+    if space.own_user:
+        persona = (None, *space.personas)[_below(draw, len(space.personas) + 1)]
+        guidelines = tuple(text for text in space.guidelines if draw(COIN))
         told = evolve(case, persona=persona, simulation_guidelines=guidelines)
-        return Talk(told, seed=seed)
+        return Talk(told, seed=_below(draw, SEEDS))
+    given = len(_given(case))
+    most = max(1, case.max_turns or space.max_turns) - given
+    places = st.lists(_places(len(space.phrases)), min_size=1 - given, max_size=most)
+    return Talk(case, space.spoken(draw(places), space.starts[index]))
+
+
+@st.composite
+def _places(draw: st.DrawFn, limit: int) -> int | None:
+    return None if draw(COIN) else _below(draw, limit)
+
+
+def _below(draw: st.DrawFn, limit: int) -> int:
+    """Draw a number from 0 to `limit` - 1, small ones a little more often.
+
+    Of booleans, since hypothesis takes some of its integers from the constants of whatever modules
+    are loaded, and the same search should find the same in any company.
+    """
+    number = 0
+    for _ in range((limit - 1).bit_length()):
+        number = 2 * number + draw(COIN)
+    return number % limit
 
 
 def shrunk(talk: Talk, holds: Callable[[Talk], bool], pool: Lines) -> Talk:
@@ -154,21 +170,3 @@ def _given(case: TestCase) -> Lines:
     """The first line of a script where the history says it already: the machine skips that one."""
     last = case.history[-1:]
     return said_by_user(last)
-
-
-def _one_of(items: tuple[TestCase | str | None, ...]) -> st.SearchStrategy:
-    return _below(len(items)).map(items.__getitem__)
-
-
-def _below(limit: int) -> st.SearchStrategy[int]:
-    """Draw a number from 0 to `limit` - 1, small ones a little more often.
-
-    Of booleans, since hypothesis takes some of its integers from the constants of whatever modules
-    are loaded, and the same search should find the same in any company.
-    """
-    bits = st.tuples(*(st.booleans() for _ in range((limit - 1).bit_length())))
-    return bits.map(lambda drawn: _number(drawn) % limit)
-
-
-def _number(bits: tuple[bool, ...]) -> int:
-    return int("".join(map(str, map(int, bits))) or "0", 2)

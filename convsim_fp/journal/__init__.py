@@ -1,5 +1,6 @@
 """What a conversation leaves behind, as text: pure, text in and text out."""
 
+from convsim_fp.journal.canonical import canonical, canonical_log
 from convsim_fp.journal.codec import (
     record_from_plain,
     record_to_plain,
@@ -73,6 +74,8 @@ __all__ = [
     "begun_from",
     "calls_again",
     "calls_of",
+    "canonical",
+    "canonical_log",
     "content_of",
     "digest",
     "discarding",

@@ -169,7 +169,8 @@ def plan_against(
 ) -> tuple[Plan, Beginning, Against]:
     """What `replay_against` carries out."""
     journal = load_journal(Path(directory))
-    told = given if agent is None else {**given, "agent": agent}
+    # What was asked ahead and not waited for is not in the record.
+    told = {**given, "overlap": False} | ({} if agent is None else {"agent": agent})
     wanted = logs_of(journal, case)
     chosen = evolve(journal, sessions=wanted)
     chosen = chosen if go_on else _without(chosen, MODELS)
@@ -196,11 +197,13 @@ def _where_forked(plan: Plan, logs: Iterable[SessionLog]) -> Beginning:
 class Against:
     """Answers of models from the record, for as long as the agent replies as it did.
 
-    `around` is composed around what performs; `departed` fills with where sessions departed.
+    With `agent_too` it answers from the record as well. `around` is composed around what performs;
+    `departed` fills with where sessions departed.
     """
 
     logs: Iterable[SessionLog]
     go_on: bool = False
+    agent_too: bool = False
     departed: dict[str, Divergence] = Factory(dict[str, Divergence])
     answers: dict[tuple[str, RequestId | None], Recorded] = field(init=False)
 
@@ -213,7 +216,7 @@ class Against:
         async def performed(request: Request) -> Observed:
             session = request.session.id
             recorded = self.answers.get((session, request.id))
-            if isinstance(request, CallAgent):
+            if isinstance(request, CallAgent) and not self.agent_too:
                 observed = await perform(request)
                 self._compare(session, recorded, observed)
                 return observed

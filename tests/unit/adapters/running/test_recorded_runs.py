@@ -325,8 +325,11 @@ def test_a_fork_of_what_is_not_there_says_so(tmp_path: Path, case, turn, told) -
         fork_run(tmp_path / "a", case, at_turn=turn, out=tmp_path / "b", agent=world.agent)
 
 
-def test_recorded_users_talk_to_an_agent_for_as_long_as_it_replies_alike(tmp_path: Path) -> None:
-    play(World(), tmp_path / "a")
+@pytest.mark.parametrize("overlap", [False, True])
+def test_recorded_users_talk_to_an_agent_for_as_long_as_it_replies_alike(
+    tmp_path: Path, overlap
+) -> None:
+    play(World(), tmp_path / "a", overlap=overlap)
     same, departed = replay_against(tmp_path / "a", World().agent)
     assert departed == ()
     assert said(same) == said(read_run(tmp_path / "a"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, chain
+from pathlib import Path
 from random import Random
 from typing import cast
 
@@ -19,12 +20,13 @@ from convsim_fp import goals, users
 from convsim_fp.core.behaviours import SimulatedUser
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.envelope import Entry
-from convsim_fp.core.json_values import A_COUNT, is_count, kind
-from convsim_fp.core.requests import Generate, Session
+from convsim_fp.core.json_values import A_COUNT, freeze_object, is_count, kind
+from convsim_fp.core.requests import Generate, Request, Session, new_session
 from convsim_fp.core.state import Rules, State
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters.perform import is_async
 from convsim_fp.interpreters.ports import Model, Ports, PortsOf, Reply
+from convsim_fp.journal.canonical import canonical
 from convsim_fp.testing.fakes import Fake
 from convsim_fp.testing.phrases import phrases_of, with_sentences
 from convsim_fp.testing.stages import FlakyConversation, Stage, VainSearch, Violates, shown
@@ -100,6 +102,26 @@ class FoundConversation:
 
     def __str__(self) -> str:
         return shown(self.state)
+
+    @property
+    def journal(self) -> str:
+        """The conversation as the text of a journal, which replays to the same end."""
+        settings = {"user": "scripted", "goal_check": "never"}
+        turns = self.case.max_turns
+        more = {} if turns is None else {"max_turns": turns}
+        told = freeze_object({**settings, **more})
+        name = new_session(str(self.case.id))
+        entries = (evolve(one, session=name, request=_renamed(one, name)) for one in self.entries)
+        end = evolve(self.state, session=name)
+        return canonical(self.case, entries, end, settings=told)
+
+    def write(self, path: str | Path) -> None:
+        """Write the journal to a file, which is a test case by itself for the pytest plugin."""
+        Path(path).write_text(self.journal, "ascii")
+
+
+def _renamed(entry: Entry, session: Session) -> Request | None:
+    return None if entry.request is None else evolve(entry.request, session=session)
 
 
 def search_conversations(

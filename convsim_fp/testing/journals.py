@@ -75,10 +75,12 @@ def journals() -> st.SearchStrategy[str]:
     """Whole journals of one segment, as text: some sessions of any kind, some of them cut."""
     cuts = st.none() | st.integers(0, 6)
     names = tuple(Session(f"case-{n}/1", 1, n) for n in range(3))
-    each = st.integers(0, 3).flatmap(
-        lambda count: st.tuples(*(played(cut=cuts, session=name) for name in names[:count]))
-    )
-    return each.map(lambda some: segment_of(record for one in some for record in records_of(one)))
+    each = st.tuples(*(st.none() | played(cut=cuts, session=name) for name in names))
+    return each.map(_journal)
+
+
+def _journal(some: tuple[Played | None, ...]) -> str:
+    return segment_of(record for one in some if one is not None for record in records_of(one))
 
 
 def states() -> st.SearchStrategy[State]:

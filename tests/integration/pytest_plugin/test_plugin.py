@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from convsim_adapters import find_conversation
+from convsim_fp import Rules, goals, replay, users
+from convsim_fp.journal import read_journal, read_segment
+
 DESK = '''
 import re
 
@@ -255,3 +259,45 @@ def test_a_journal_is_one_session_in_order(run, here) -> None:
     assert kinds == ["header", "begun", *["entry"] * (len(kinds) - 3), "ended"]
     places = [r["seen"]["id"] for r in records if r["kind"] == "entry"]
     assert places[:4] == ["1/user/0", "1/agent/0", "1/goal_check/0", "2/user/0"]
+
+
+def test_a_found_conversation_is_a_regression_test_by_copying_one_file(run, here) -> None:
+    def violates(state) -> bool:
+        return any("W9 is refunded" in message.text for message in state.transcript)
+
+    def desk(messages):
+        return "W9 is refunded." if messages[-1]["content"] == "Now!" else "Shall I?"
+
+    found = find_conversation(
+        desk, [{"id": "odd", "goal": "x", "script": ["Hello.", "Now!"]}], violates=violates
+    )
+    found.write(here / "odd.jsonl")
+    (here / "desk.py").write_text(
+        "def desk(messages):\n"
+        "    return 'W9 is refunded.' if messages[-1]['content'] == 'Now!' else 'Shall I?'\n"
+    )
+    (here / "test_desk.py").write_text(
+        "import pytest\n"
+        '@pytest.mark.convsim("odd.jsonl", agent="desk:desk", user="scripted", goal_check="never")\n'
+        "def test_nothing_odd(convsim_session):\n"
+        "    assert 'W9' not in convsim_session.transcript[-1].text\n"
+    )
+    ran = run(CI="1")
+    assert ran.code == 1
+    assert "test_nothing_odd[odd-found]" in ran.out
+    assert "agent: W9 is refunded." in ran.out
+    (here / "desk.py").write_text("def desk(messages):\n    return 'Shall I?'\n")
+    assert run(CI="1").code == 0
+
+
+def test_the_journal_of_what_was_found_replays() -> None:
+    found = find_conversation(
+        lambda messages: f"{len(messages)}: {messages[-1]['content']}",
+        [{"id": "odd", "goal": "x", "script": ["Hello.", "Now!"]}],
+        violates=lambda state: state.transcript[-1].text.endswith("Now!"),
+    )
+    [log] = read_journal([read_segment(found.journal)]).sessions
+    rules = Rules(users.scripted(), goals.never)
+    step = replay(rules, log.case, log.entries, session=log.session)
+    assert step.state.transcript == log.transcript == found.state.transcript
+    assert step.state.phase == log.ended.phase

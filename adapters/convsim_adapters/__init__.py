@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convsim_adapters.callables import as_agent, ports_per_session
-    from convsim_adapters.finding import FoundConversation, find_conversation
+    from convsim_adapters.finding import find_conversation
     from convsim_adapters.running.diffing import Pair, diff_runs
     from convsim_adapters.running.execution import SimulationInterrupted
     from convsim_adapters.running.forking import fork_run
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from convsim_adapters.running.simulation import simulate
 
 __all__ = [
-    "FoundConversation",
     "Pair",
     "Replayed",
     "Run",
@@ -50,7 +49,7 @@ __all__ = [
 
 _MODULE_OF = {
     "callables": ("as_agent", "ports_per_session"),
-    "finding": ("FoundConversation", "find_conversation"),
+    "finding": ("find_conversation",),
     "running.diffing": ("Pair", "diff_runs"),
     "running.execution": ("SimulationInterrupted",),
     "running.forking": ("fork_run",),

@@ -20,7 +20,7 @@ from convsim_adapters.running.replaying import Against
 from convsim_adapters.running.results import SessionResult
 from convsim_fp.core import StopReason, TestCase, freeze_object
 from convsim_fp.errors import InvalidSpec, JournalError, Problem
-from convsim_fp.journal import SessionLog, canonical_log, read_journal, read_segment
+from convsim_fp.journal import Journal, SessionLog, canonical_log, read_journal, read_segment
 
 __all__ = ["Item", "Outcome", "file_name", "items_of", "play"]
 
@@ -32,6 +32,8 @@ KEPT = (
     "agent user goal_check user_model goal_model user_params goal_params agent_params user_leaves "
     "on_goal_check_failure max_turns max_asks seed"
 ).split()
+
+PLAYED = "user goal_check user_leaves on_goal_check_failure max_turns max_asks seed".split()
 
 
 @frozen
@@ -83,11 +85,13 @@ def items_of(file: Path, args: tuple[Any, ...], told: Mapping[str, Any]) -> tupl
         raise InvalidSpec(Problem(name, "is no setting of simulate") for name in unknown)
     if "agent" not in told and not told.get("replay_agent"):
         raise InvalidSpec([Problem("agent", "is missing; say whom to talk to")])
-    settings = Settings(**{key: value for key, value in told.items() if key not in BESIDE})
     given = _beside(file, args[0])
     agent, recorded = told.get("agent"), bool(told.get("replay_agent"))
-    if isinstance(given, Path) and (logs := _journal_at(given)):
-        return tuple(Item(log.case, agent, settings, recorded, log) for log in logs)
+    wanted = {key: value for key, value in told.items() if key not in BESIDE}
+    if isinstance(given, Path) and (found := _journal_at(given)).sessions:
+        settings = Settings(**{**_played(found), **wanted})
+        return tuple(Item(log.case, agent, settings, recorded, log) for log in found.sessions)
+    settings = Settings(**wanted)
     cases, _ = read_cases(given, told.get("format", "auto"))
     chosen = selected(cases, told.get("select", ()))
     items = tuple(Item(case, agent, settings, recorded) for case in chosen)
@@ -173,20 +177,24 @@ def _why(journal: Path, log: SessionLog | None, departs: str) -> str:
 
 
 def _only_log(journal: Path) -> SessionLog:
-    logs = _journal_at(journal)
+    logs = _journal_at(journal).sessions
     if len(logs) != 1:
         raise JournalError(f"{journal} holds {len(logs)} sessions, expected one; record it anew")
     return logs[0]
 
 
-def _journal_at(path: Path) -> tuple[SessionLog, ...]:
-    """The sessions of a file that is a journal; none of any other file."""
-    if not path.is_file():
-        return ()
-    text = path.read_bytes().decode("latin-1")
+def _journal_at(path: Path) -> Journal:
+    """What a file holds that is a journal; nothing of any other file."""
+    text = path.read_bytes().decode("latin-1") if path.is_file() else ""
     if not text.startswith('{"crc":"'):
-        return ()
-    return read_journal([read_segment(text, file=str(path))]).sessions
+        return Journal()
+    return read_journal([read_segment(text, file=str(path))])
+
+
+def _played(journal: Journal) -> dict[str, Any]:
+    """How the conversation of a journal was played, as far as that needs neither model nor agent."""
+    recorded = journal.headers[0].settings
+    return {name: recorded[name] for name in PLAYED if recorded.get(name) is not None}
 
 
 def _beside(file: Path, cases: Any) -> Any:

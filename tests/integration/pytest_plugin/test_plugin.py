@@ -278,7 +278,7 @@ def test_a_found_conversation_is_a_regression_test_by_copying_one_file(run, here
     )
     (here / "test_desk.py").write_text(
         "import pytest\n"
-        '@pytest.mark.convsim("odd.jsonl", agent="desk:desk", user="scripted", goal_check="never")\n'
+        '@pytest.mark.convsim("odd.jsonl", agent="desk:desk")\n'
         "def test_nothing_odd(convsim_session):\n"
         "    assert 'W9' not in convsim_session.transcript[-1].text\n"
     )

@@ -151,15 +151,11 @@ def _write(path: Path, text: str) -> None:
 
 def _plan(item: Item, *, live: bool) -> Plan:
     """The plan of an item; models are only there where it is played live."""
-    settings = item.settings
+    # Without overlap a conversation asks the same each time, and nothing that goes to waste.
+    settings = evolve(item.settings, overlap=False)
     if not live:
         settings = evolve(
-            settings,
-            user_model=None,
-            goal_model=None,
-            user_params=None,
-            goal_params=None,
-            overlap=False,  # what nobody waited for is not in the record
+            settings, user_model=None, goal_model=None, user_params=None, goal_params=None
         )
     agent = _nobody if item.agent is None else item.agent
     return make_plan([item.case], agent, settings, to_run=live)
@@ -192,7 +188,7 @@ def _journal_at(path: Path) -> Journal:
 
 
 def _played(journal: Journal) -> dict[str, Any]:
-    """How the conversation of a journal was played, as far as that needs neither model nor agent."""
+    """How the conversation of a journal was played, but for its models and its agent."""
     recorded = journal.headers[0].settings
     return {name: recorded[name] for name in PLAYED if recorded.get(name) is not None}
 

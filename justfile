@@ -33,6 +33,10 @@ test *args:
 props *args:
     HYPOTHESIS_PROFILE=ci {{bin}}/pytest -n auto tests/property {{args}}
 
+# A thousand kills of running processes; CI makes a hundred.
+chaos kills="1000":
+    CONVSIM_KILLS={{kills}} {{bin}}/pytest -n auto tests/chaos -s
+
 # Branch coverage; the pure core has to reach all of it.
 cover:
     {{bin}}/pytest -n auto --cov --cov-report=

@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from attrs import define, evolve, field
@@ -227,12 +228,14 @@ def _facts(response: Any) -> Facts:
         return Facts()  # litellm writes zeros where the provider said nothing
     details = getattr(usage, "prompt_tokens_details", None)
     hidden: Any = getattr(response, "_hidden_params", None) or {}
-    cost: Any = hidden.get("response_cost")
+    told: Any = hidden.get("response_cost")
+    cost = float(told) if isinstance(told, int | float) and told >= 0 else None
     return Facts(
         input_tokens=read,
         output_tokens=written,
         cached_tokens=_count(details, "cached_tokens"),
-        cost=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
+        cost=cost,
+        price_source=None if cost is None else f"litellm {version('litellm')}",
     )
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -26,7 +27,9 @@ from convsim_fp.testing import check_model
 
 NAME = "openai/gpt-4o-mini"
 CANARY = "sk-canary-0123456789"
-PAID = Facts(input_tokens=90, output_tokens=10, cost=1.95e-05)
+PAID = Facts(
+    input_tokens=90, output_tokens=10, cost=1.95e-05, price_source=f"litellm {version('litellm')}"
+)
 
 # the failure, what it is sorted as, whether it is worth another attempt
 FAILURES = [

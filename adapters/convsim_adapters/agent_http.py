@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, frozen
 
-from convsim_adapters.hiding import secrets_among, secrets_of_url
+from convsim_adapters.hiding import secrets_among, secrets_of_environment, secrets_of_url
 from convsim_adapters.http_errors import one_line, retry_after, sorted_error, words_of
 from convsim_adapters.reply_forms import read_reply
 from convsim_adapters.vendors import import_vendor
@@ -79,8 +79,11 @@ async def agent_http(
         timeout=aiohttp.ClientTimeout(total=timeout),
     ) as session:
         body = {"model": "agent", **(params or {})}
-        named = {**os.environ, **body, "headers": sent}
-        secrets = (*secrets_among(named), *secrets_of_url(endpoint))
+        secrets = (
+            *secrets_of_environment(os.environ),
+            *secrets_among({**body, "headers": sent}),
+            *secrets_of_url(endpoint),
+        )
         yield _Port(aiohttp, session, endpoint, body, timeout, secrets).call
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from convsim_adapters.hiding import secrets_among
+from convsim_adapters.hiding import secrets_among, secrets_of_environment
 from convsim_adapters.http_errors import one_line, retry_after, sorted_error
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import Generate, JsonObject, thaw
@@ -195,7 +195,9 @@ class _Port:
         said = re.sub(r"^(?:litellm\.)?\w+(?:Error|Timeout): |^\w+Exception - ", "", str(error))
         said = re.sub(r"(?:\w+(?:Error| Error): |\w+Exception - )+", "", said)
         said = said.partition("Traceback (most recent call last)")[0]
-        return one_line(said, secrets_among({**os.environ, **self.params}))
+        texts = {name: value for name, value in self.params.items() if isinstance(value, str)}
+        known = (*secrets_among(self.params), *secrets_of_environment({**os.environ, **texts}))
+        return one_line(said, known)
 
 
 class _Cure(Exception):

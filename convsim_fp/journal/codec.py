@@ -8,10 +8,11 @@ not dropped.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import Any, cast, get_origin
 
+from attrs import fields, has
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
@@ -23,14 +24,10 @@ from convsim_fp.core.observations import Answer, Observation
 from convsim_fp.core.requests import Lane, RequestId
 from convsim_fp.core.state import Phase, State, StopReason
 from convsim_fp.errors import JournalError
-from convsim_fp.journal.records import (
-    EntryRecord,
-    Record,
-)
+from convsim_fp.journal.entries import request_id, usual_entry
+from convsim_fp.journal.records import EntryRecord, Record
 
 __all__ = ["record_from_plain", "record_to_plain", "state_from_json", "state_to_json"]
-
-REQUEST_ID = re.compile(r"(0|[1-9]\d{0,8})/(user|agent|goal_check)/(0|[1-9]\d{0,8})", re.ASCII)
 
 
 def state_to_json(state: State) -> str:
@@ -62,18 +59,16 @@ def record_to_plain(record: Record) -> dict[str, Any]:
 def record_from_plain(read: dict[str, Any]) -> Record:
     """Read a record back. Raises `JournalError` that says what is wrong with it, and where."""
     try:
-        return RECORDS.structure(read, cast("type[Record]", Record))
-    except Exception:  # noqa: BLE001  the careful converter, which is slow, finds the words
-        return _read_carefully(read)
-
-
-def _read_carefully(read: dict[str, Any]) -> Record:
+        if read.get("kind") == "entry":
+            return usual_entry(read)
+    except (KeyError, TypeError, ValueError):
+        pass  # the careful way, which is slow, finds the words
     try:
-        return CAREFUL.structure(read, cast("type[Record]", Record))
+        return RECORDS.structure(read, cast("type[Record]", Record))
     except BaseValidationError as error:
         found = "; ".join(transform_error(error, format_exception=_words))
         raise JournalError(f"is no record: {found}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise JournalError(f"is no record: {_words(error, None)}") from error
 
 
@@ -109,10 +104,7 @@ def _json(value: object, _: object) -> Json:
 
 
 def _request_id(value: object, _: object) -> RequestId:
-    found = REQUEST_ID.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise TypeError(f"is {value!r:.60}, expected turn/lane/nth")
-    return RequestId(int(found[1]), Lane(found[2]), int(found[3]))
+    return request_id(value)
 
 
 def _lane(value: object, _: object) -> Lane:
@@ -124,21 +116,18 @@ def _tag(kind: type) -> str:
     return "entry" if kind is EntryRecord else kind.__name__.lower()
 
 
-def _converter() -> Converter:
+def _states() -> Converter:
     return _with_state(Converter(forbid_extra_keys=True))
 
 
-def _records(*, careful: bool) -> Converter:
-    made = _with_state(
-        Converter(forbid_extra_keys=True, omit_if_default=True, detailed_validation=careful)
-    )
+def _records() -> Converter:
+    made = _with_state(Converter(forbid_extra_keys=True, omit_if_default=True))
     seam: Any = made
     seam.register_unstructure_hook(RequestId, str)
     seam.register_structure_hook(RequestId, _request_id)
     seam.register_structure_hook(Lane, _lane)
-    configure_tagged_union(Observation, made, tag_name="kind", tag_generator=_tag)
-    configure_tagged_union(Answer, made, tag_name="kind", tag_generator=_tag)
-    configure_tagged_union(Record, made, tag_name="kind", tag_generator=_tag)
+    for union in (Observation, Answer, Record):
+        configure_tagged_union(union, made, tag_name="kind", tag_generator=_tag)
     return made
 
 
@@ -150,10 +139,27 @@ def _with_state(made: Converter) -> Converter:
     seam.register_structure_hook(StopReason, _stop_reason)  # else the hook of str would take it
     seam.register_unstructure_hook(JsonObject, thaw)
     seam.register_structure_hook(JsonObject, _object)
+    seam.register_structure_hook_factory(has, partial(_strict, made))
     configure_tagged_union(Phase, made, tag_name="phase")
-    whole: Any = make_dict_structure_fn(State, made, memo=override(struct_hook=_json))
-    seam.register_structure_hook(State, whole)
     return made
+
+
+def _strict(made: Converter, kind: Any) -> Callable[[object, object], object]:
+    """For a class: an object and nothing that passes for one, lists where lists are."""
+    memo: Any = {"memo": override(struct_hook=_json)} if kind is State else {}
+    structure: Any = make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=True, **memo)
+    lists = tuple(each.name for each in fields(kind) if get_origin(each.type) is tuple)
+
+    def strict(value: object, expected: object) -> object:
+        if type(value) is not dict:
+            raise TypeError(f"is {value!r:.60}, expected an object")
+        read = cast("dict[str, object]", value)
+        for name in lists:
+            if type(read.get(name, [])) is not list:
+                raise TypeError(f"{name} is {read[name]!r:.60}, expected a list")
+        return structure(value, expected)
+
+    return strict
 
 
 def _number(value: object, _: object) -> float:
@@ -162,6 +168,5 @@ def _number(value: object, _: object) -> float:
     return value
 
 
-CONVERTER = _converter()
-RECORDS = _records(careful=False)
-CAREFUL = _records(careful=True)
+CONVERTER = _states()
+RECORDS = _records()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterator
 from hashlib import sha256
-from typing import assert_never
 
-from convsim_fp.core.json_values import dumps
-from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request
+from convsim_fp.core.json_values import thaw
+from convsim_fp.core.requests import Generate, Request
+from convsim_fp.core.transcript import Message
 
 __all__ = ["digest"]
+
+# Sorted, since the order of keys makes no other request: a case may come from another file.
+ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 
 def digest(request: Request) -> str:
@@ -21,19 +25,22 @@ def digest(request: Request) -> str:
     return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _messages(request: Request) -> Iterable[str]:
+def _messages(request: Request) -> Iterator[str]:
     """Each with its length before it, so that no text passes for the beginning of another."""
-    match request:
-        case Generate():
-            return [f"{m.role} {len(m.content)} {m.content}" for m in request.messages]
-        case CallAgent() | CallUser():
-            return [f"{m.speaker} {len(m.text)} {m.text}" for m in request.transcript]
-        case _:
-            assert_never(request)
+    if isinstance(request, Generate):
+        for message in request.messages:
+            yield f"{message.role} {len(message.content)} {message.content}"
+        return
+    for said in request.transcript:
+        yield f"{said.speaker} {len(said.text)} {said.text}"
+        if said.tool_calls:
+            yield _tools(said)
+
+
+def _tools(said: Message) -> str:
+    return ENCODER.encode([[call.name, thaw(call.arguments), call.id] for call in said.tool_calls])
 
 
 def _beside(request: Request) -> str:
-    if isinstance(request, Generate):
-        schema = request.prompt.schema
-        return "" if schema is None else dumps(schema)
-    return dumps(request.case.context)
+    beside = request.prompt.schema if isinstance(request, Generate) else request.case.context
+    return "" if beside is None else ENCODER.encode(thaw(beside))

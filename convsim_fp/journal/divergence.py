@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from difflib import ndiff
 
 from attrs import frozen
@@ -10,13 +11,13 @@ from convsim_fp.core.json_values import dumps, freeze, readable, thaw
 from convsim_fp.core.observations import AgentReplied, Answer, Failed, Observation
 from convsim_fp.core.prompts import Prompt, render
 from convsim_fp.core.requests import Request, RequestId
-from convsim_fp.core.transcript import Transcript
+from convsim_fp.core.transcript import Message, Transcript
 from convsim_fp.journal.logs import Recorded
 from convsim_fp.journal.writing import Content, content_of
 
 __all__ = ["Divergence", "of_content", "of_replies"]
 
-MOST = 40  # lines of a difference that are shown
+MOST = 40  # lines of each text that are compared, from the first that differs
 
 
 @frozen
@@ -38,10 +39,14 @@ class Divergence:
         """The two texts line by line: ``-`` as recorded, ``+`` as found, ``?`` points to where."""
         if self.recorded == self.found:
             return ""
-        both = ndiff(self.recorded.splitlines(), self.found.splitlines())
+        then, now = self.recorded.splitlines(), self.found.splitlines()
+        alike = _alike(then, now)
+        both = ndiff(then[alike : alike + MOST], now[alike : alike + MOST])
         changed = tuple(line.rstrip("\n") for line in both if not line.startswith("  "))
-        more = f"\n  … {len(changed) - MOST} more lines" if len(changed) > MOST else ""
-        return "\n".join(changed[:MOST]) + more
+        if not changed:  # in how their lines end
+            return f"- {self.recorded!r}\n+ {self.found!r}"
+        more = max(len(then), len(now)) - alike - MOST
+        return "\n".join(changed) + (f"\n  … {more} more lines" if more > 0 else "")
 
     def __str__(self) -> str:
         place = "" if self.id is None else f", turn {self.id.turn}, {self.id.lane}"
@@ -53,11 +58,10 @@ def of_content(recorded: Recorded, request: Request) -> Divergence:
     """What differs between a recorded request and the one that is made in its place."""
     then, now = _shown(recorded.content), _shown(content_of(request))
     session = request.session.id
-    at = next((i for i, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), None)
-    if at is None and len(then) == len(now):
+    if then == now:
         what = f"the {_beside(recorded.content)} differs, the messages do not"
         return Divergence(session, request.id, what)
-    at = min(len(then), len(now)) if at is None else at
+    at = _alike(then, now)
     what = f"message {at + 1} of what is asked differs"
     return Divergence(session, request.id, what, at + 1, _at(then, at), _at(now, at))
 
@@ -79,6 +83,12 @@ def _failure(seen: Observation) -> str:
     return str(seen.failure) if isinstance(seen, Failed) else type(seen).__name__
 
 
+def _alike(then: Sequence[str], now: Sequence[str]) -> int:
+    """How many of them are alike before the first that differs."""
+    shorter = min(len(then), len(now))
+    return next((at for at in range(shorter) if then[at] != now[at]), shorter)
+
+
 def _shown(content: Content | None) -> tuple[str, ...]:
     match content:
         case None:
@@ -90,7 +100,7 @@ def _shown(content: Content | None) -> tuple[str, ...]:
 
 
 def _spoken(transcript: Transcript) -> tuple[str, ...]:
-    return tuple(f"{one.speaker}: {one.text}" for one in transcript)
+    return tuple("\n".join((f"{m.speaker}: {m.text}", *_called(m))) for m in transcript)
 
 
 def _beside(content: Content | None) -> str:
@@ -100,8 +110,11 @@ def _beside(content: Content | None) -> str:
 def _beside_text(reply: Observation) -> str:
     if not isinstance(reply, AgentReplied):
         return ""
-    calls = (f"{c.name}({readable(thaw(c.arguments))})" for c in reply.tool_calls)
-    return "\n".join((f"ended: {dumps(freeze(reply.ended))}", *calls))
+    return "\n".join((f"ended: {dumps(freeze(reply.ended))}", *_called(reply)))
+
+
+def _called(said: Message | AgentReplied) -> Iterator[str]:
+    return (f"{c.name}({readable(thaw(c.arguments))})" for c in said.tool_calls)
 
 
 def _at(messages: tuple[str, ...], at: int) -> str:

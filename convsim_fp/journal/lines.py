@@ -25,6 +25,7 @@ __all__ = ["START", "Line", "Position", "read_lines", "write_line"]
 
 HEAD = '{"crc":"'
 COVERED = len(HEAD) + 8 + 2  # the checksum's eight digits and `",`
+ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 @frozen
@@ -59,9 +60,8 @@ def write_line(number: int, record: dict[str, Any]) -> str:
     >>> write_line(0, {"kind": "discarded", "session": "refund/1"})
     '{"crc":"bd51d35d","n":0,"kind":"discarded","session":"refund/1"}\\n'
     """
-    written = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    rest = f'"n":{number},{written[1:]}'
-    return f'{HEAD}{crc32(rest.encode("ascii")):08x}",{rest}\n'
+    rest = f'"n":{number},{ENCODER.encode(record)[1:]}'
+    return f"{_head(rest)}{rest}\n"
 
 
 def read_lines(text: str, *, file: str = "", after: Position = START) -> Iterator[Line]:
@@ -80,16 +80,19 @@ def read_lines(text: str, *, file: str = "", after: Position = START) -> Iterato
 
 
 def _checked(line: str, number: int) -> dict[str, Any]:
-    if not line.startswith(HEAD) or line[COVERED - 2 : COVERED] != '",':
+    rest, numbered = line[COVERED:], f'"n":{number},'
+    if not line.startswith(HEAD):
         raise ValueError("does not begin as a record does")
-    rest = line[COVERED:]
-    if line[COVERED - 10 : COVERED - 2] != f"{crc32(rest.encode('latin-1', 'replace')):08x}":
+    if not line.isascii() or line[:COVERED] != _head(rest):
         raise ValueError("is not what was written: its checksum differs")
-    found, _, record = rest.partition(",")
-    if found != f'"n":{number}':
-        what = f"begins with {found:.20}, expected number {number}: a line is lost or doubled"
-        raise ValueError(what)
+    if not rest.startswith(numbered):
+        found = f"begins with {rest.partition(',')[0]:.20}"
+        raise ValueError(f"{found}, expected number {number}: a line is lost or doubled")
     try:
-        return cast("dict[str, Any]", json.loads("{" + record))
+        return cast("dict[str, Any]", json.loads("{" + rest[len(numbered) :]))
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
+
+
+def _head(rest: str) -> str:
+    return f'{HEAD}{crc32(rest.encode("ascii")):08x}",'

@@ -121,15 +121,14 @@ def read_segment(text: str, *, file: str = "", after: Position = START) -> Segme
 
     Raises `CorruptEntry`, and `UnknownVersion` for a format that this release does not know.
     """
-    lines = tuple(read_lines(text, file=file, after=after))
-    version: object = 1
-    if after == START and lines:
-        version = lines[0].record.get("format")
-    records = tuple(_record(line, file, version) for line in lines)
+    version = _version(text, file)
+    records: list[Record] = []
+    last: Line | None = None
+    for line in read_lines(text, file=file, after=after):
+        records.append(_record(line, file, version))
+        last = line
     header = records[0] if records and isinstance(records[0], Header) else None
-    if after == START and records and header is None:
-        raise CorruptEntry("is no header, which comes first", 0, 0, file)
-    return Segment(header, records, lines[-1].next if lines else after)
+    return Segment(header, tuple(records), after if last is None else last.next)
 
 
 def read_journal(segments: Iterable[Segment]) -> Journal:
@@ -147,6 +146,13 @@ def read_journal(segments: Iterable[Segment]) -> Journal:
     return Journal(
         headers, tuple(_log(tuple(of), snapshots) for _, of in groupby(of_sessions, _name))
     )
+
+
+def _version(text: str, file: str) -> object:
+    first = next(read_lines(text, file=file), None)
+    if first is not None and first.record.get("kind") != "header":
+        raise CorruptEntry("is no header, which comes first", first.number, first.offset, file)
+    return None if first is None else first.record.get("format")
 
 
 def _record(line: Line, file: str, version: object) -> Record:
@@ -167,9 +173,9 @@ def _log(records: tuple[SessionRecord, ...], snapshots: tuple[Snapshot, ...]) ->
     if not isinstance(first, Begun):
         raise JournalError(f"the session {_name(first)!r} has entries, but nowhere does it begin")
     snapshot = _snapshot(first, snapshots)
-    origin = first.case.history if snapshot is None else snapshot.state.transcript
     entries: tuple[Recorded, ...] = ()
-    known, said, ended = Known(origin), origin, None
+    origin = said = _origin(first, snapshot)
+    known, ended = Known(origin), None
     for record in records:
         match record:
             case EntryRecord():
@@ -177,11 +183,13 @@ def _log(records: tuple[SessionRecord, ...], snapshots: tuple[Snapshot, ...]) ->
                 entries = (*(entries if entry.void else _gone_on(entries)), entry)
                 said = known.transcript
             case Begun():
+                origin = _origin(record, snapshot)
                 known, ended = Known(origin), None
             case Ended():
                 said, ended = known.transcript[: record.kept] + record.more, record
             case Discarded():
                 entries = tuple(_voided(entry, record) for entry in entries)
+                said = said if record.turn is not None else origin
             case _:
                 assert_never(record)
     return SessionLog(first.session, first.case, entries, ended, said, snapshot, first.parent)
@@ -194,6 +202,11 @@ def _snapshot(begun: Begun, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
         if one.digest == begun.snapshot:
             return one
     raise JournalError(f"the session {begun.session.id!r} starts from a snapshot that is lost")
+
+
+def _origin(begun: Begun, snapshot: Snapshot | None) -> Transcript:
+    """What was said before: its case may have been changed since it began first."""
+    return begun.case.history if snapshot is None else snapshot.state.transcript
 
 
 def _read_back(known: Known, record: EntryRecord) -> tuple[Recorded, Known]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
 from hashlib import sha256
-from threading import Thread
+from threading import Condition, Thread
 from typing import Self
 
 LATENCY = 0.004  # seconds
@@ -15,6 +17,8 @@ class Counting:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        self.times: list[float] = []
+        self.another = Condition()
         self.loop = asyncio.new_event_loop()
         self.server: asyncio.Server | None = None
         self.port = 0
@@ -30,6 +34,12 @@ class Counting:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
+
+    def wait_for(self, number: int, over: Callable[[], bool]) -> None:
+        """Return when so many requests have come in all, or it is over without them."""
+        with self.another:
+            while len(self.times) < number and not over():
+                self.another.wait(0.005)
 
     async def _begin(self) -> None:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -47,7 +57,10 @@ class Counting:
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].split()[0])
             asked = json.loads(await reader.readexactly(length))
-            self.asked[asked["name"]] += 1
+            with self.another:
+                self.asked[asked["name"]] += 1
+                self.times.append(time.monotonic())
+                self.another.notify_all()
             await asyncio.sleep(LATENCY)
             body = json.dumps(answer(asked["name"], asked["text"])).encode()
             writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)

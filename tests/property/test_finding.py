@@ -22,7 +22,7 @@ from convsim_fp.testing.talks import Talk
 
 # A search is a property itself, one that is meant to be inside of another here.
 nested = settings(suppress_health_check=[HealthCheck.nested_given])
-SCRIPT = ("Hello there. It broke.", "Yes.", "W7", "W8", "Refund!")
+SCRIPT = ("Hello. It broke.", "Yes.", "W7", "W8")
 CASE = TestCase(goal="x", id="a", extra={"script": SCRIPT})
 
 
@@ -59,7 +59,7 @@ def goes_wrong(state) -> bool:
 
 
 def search(flaw, **told):
-    told = {"violates": goes_wrong, "max_turns": 5, "max_examples": 12} | told
+    told = {"violates": goes_wrong, "max_turns": 4, "max_examples": 8} | told
     return search_conversations([CASE], Ports(flaw), Search(**told))
 
 
@@ -90,17 +90,19 @@ def test_what_is_found_violates_and_none_of_its_neighbours_does(flaw) -> None:
 
 
 def plays_again(flaw, one) -> bool:
-    rules, entries = Rules(users.scripted(), goals.never, max_turns=5), []
+    rules, entries = Rules(users.scripted(), goals.never, max_turns=4), []
     begun = start(rules, one.case, one.state.session)
     state = converse(rules, begun, perform(Ports(flaw)), sink=entries.append)
     return (state, tuple(entries)) == (one.state, one.entries)
 
 
-@nested
-@given(flaws, st.sampled_from([None, users.prompted()]))
-def test_the_same_search_finds_the_same(flaw, user) -> None:
-    told = {"user": user, "max_turns": 3, "max_examples": 3}
-    assert search(flaw, **told) == search(flaw, **told)
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("user", [None, users.prompted()], ids=["lines", "user"])
+def test_the_same_search_finds_the_same(seed, user) -> None:
+    flaw = Flaw(needs=("W7",), forbids="W8", parity=2, seed=seed)
+    first = search(flaw, user=user, max_examples=200)
+    assert first is not None
+    assert search(flaw, user=user, max_examples=200) == first
 
 
 @given(any_of.cases(), st.lists(any_of.texts(), min_size=1, max_size=4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from io import TextIOWrapper
@@ -21,6 +22,7 @@ from convsim_adapters.cli.options import (
 )
 from convsim_adapters.cli.output import BAD_INPUT, BROKEN, INTERRUPTED, say, tell, tried
 from convsim_adapters.cli.recorded import diff, fork, replay, resume
+from convsim_adapters.hiding import hiding_logs, secrets_of_environment, without_secrets
 
 if TYPE_CHECKING:
     from convsim_adapters.running.plans import Plan
@@ -36,7 +38,8 @@ def run_command() -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # what the locale cannot show is no reason to stop
     try:
-        done: object = convsim.main(prog_name="convsim", standalone_mode=False)
+        with hiding_logs(secrets_of_environment(os.environ)):
+            done: object = convsim.main(prog_name="convsim", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -45,7 +48,7 @@ def run_command() -> int:
     except SystemExit:
         raise
     except BaseException:  # noqa: BLE001  not 1, which says that a rate was missed
-        traceback.print_exc()
+        say(without_secrets(traceback.format_exc(), secrets_of_environment(os.environ)))
         return BROKEN
     return done if isinstance(done, int) else 0
 

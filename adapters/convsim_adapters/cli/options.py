@@ -39,7 +39,7 @@ class Parameter(click.ParamType[tuple[str, object]]):
             return cast("tuple[str, object]", value)
         key, equals, given = value.partition("=")
         if not equals or not key.strip():
-            self.fail(f"{value!r} has no name and value; write NAME=VALUE", param, ctx)
+            self.fail("what is given has no name and value; write NAME=VALUE", param, ctx)
         try:
             return key.strip(), json.loads(given)
         except ValueError:

@@ -67,27 +67,21 @@ def resume(
 
     Settings are those of the run; secret parameters were not written down, so give them again.
     """
-    from convsim_adapters.journal_files import load_journal  # noqa: PLC0415  not for --help
-    from convsim_adapters.running.resuming import plan_again, resumption  # noqa: PLC0415
+    from convsim_adapters.running.resuming import plan_to_resume  # noqa: PLC0415  not for --help
 
     given = given_now(ctx, told)
-    journal = tried(lambda: load_journal(directory))
-    if journal is None:
-        return BAD_INPUT
-    plan = tried(lambda: plan_again(journal, given))
-    if plan is None:
-        return BAD_INPUT
-    beginning = tried(
-        lambda: resumption(
-            plan,
-            journal,
+    found = tried(
+        lambda: plan_to_resume(
+            directory,
+            given,
             retry="failed" if retry else "nothing",
             restart=restart,
             accept_changes=accept_changes,
         )
     )
-    if beginning is None:
+    if found is None:
         return BAD_INPUT
+    plan, beginning = found
     _say_what_goes_on(beginning, plan.sessions)
     return carried_out(
         plan, directory, as_json=as_json, quiet=quiet, fail_under=fail_under, beginning=beginning

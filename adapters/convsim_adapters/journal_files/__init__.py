@@ -9,7 +9,12 @@ What the lines hold is the pure package's business: `convsim_fp.journal`.
 
 from convsim_adapters.journal_files.locking import RunInUse, locked
 from convsim_adapters.journal_files.places import JOURNAL, segments_of
-from convsim_adapters.journal_files.reading import clear_unstarted, has_journal, load_journal
+from convsim_adapters.journal_files.reading import (
+    clear_unstarted,
+    extent_of,
+    has_journal,
+    load_journal,
+)
 from convsim_adapters.journal_files.writing import Durability, JournalWriter, journal_writer
 
 __all__ = [
@@ -18,6 +23,7 @@ __all__ = [
     "JournalWriter",
     "RunInUse",
     "clear_unstarted",
+    "extent_of",
     "has_journal",
     "journal_writer",
     "load_journal",

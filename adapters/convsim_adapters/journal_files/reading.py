@@ -8,7 +8,7 @@ from convsim_adapters.journal_files.places import segments_of
 from convsim_fp.errors import JournalError
 from convsim_fp.journal import Journal, Segment, read_journal, read_segment
 
-__all__ = ["clear_unstarted", "has_journal", "load_journal"]
+__all__ = ["clear_unstarted", "extent_of", "has_journal", "load_journal"]
 
 
 def has_journal(directory: Path) -> bool:
@@ -24,6 +24,11 @@ def clear_unstarted(directory: Path) -> None:
     if not has_journal(directory):
         for segment in segments_of(directory):
             segment.unlink()
+
+
+def extent_of(directory: Path) -> tuple[int, ...]:
+    """The bytes of each segment: whether somebody has written on since a journal was read."""
+    return tuple(segment.stat().st_size for segment in segments_of(directory))
 
 
 def load_journal(directory: Path) -> Journal:

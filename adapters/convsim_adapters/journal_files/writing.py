@@ -166,7 +166,8 @@ def journal_writer(
     try:
         writer.write(_plain_header(directory) if header is None else header)
         if durability == "strict":
-            _sync_directory(path.parent)
+            for made in (path.parent, directory, directory.parent):
+                _sync_directory(made)
         yield writer
         if durability == "strict" and writer.broken is None:
             os.fdatasync(file)
@@ -182,7 +183,7 @@ def _plain_header(directory: Path) -> Header:
 
 
 def _sync_directory(directory: Path) -> None:
-    """A new file is only found after a power loss when its directory has reached the disk."""
+    """What is new is only found after a power loss when the directory that names it is on disk."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -35,7 +35,8 @@ class Beginning:
     `resumed` are those that do not begin with their case, `records` what they have cost already,
     `whole` those that have ended and are only listed. `discarded` are answers that shall not count
     any more. `in_flight` is how many requests may have been sent and not answered when an earlier
-    process ended; they are sent again. `goes_on` says that the run is there already.
+    process ended; they are sent again. `goes_on` says that the run is there already, and `extent`
+    how much of its journal was read: where it has grown since, somebody else went on with it.
     """
 
     resumed: Mapping[str, Resumed] = NONE
@@ -45,6 +46,7 @@ class Beginning:
     discarded: tuple[Discarded, ...] = ()
     in_flight: int = 0
     goes_on: bool = False
+    extent: tuple[int, ...] = ()
 
 
 FRESH = Beginning()

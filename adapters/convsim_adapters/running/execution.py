@@ -14,7 +14,9 @@ from attrs import Factory, asdict, evolve, field, frozen
 
 from convsim_adapters.journal_files import (
     JournalWriter,
+    RunInUse,
     clear_unstarted,
+    extent_of,
     journal_writer,
     locked,
 )
@@ -191,13 +193,22 @@ def _kept(
     files.make(new=not beginning.goes_on)
     header = header_of(plan, files.directory.name, _stamp(began))
     with locked(files.directory):
-        if not beginning.goes_on:
-            clear_unstarted(files.directory)
+        _check_still_so(files, beginning)
         durability = plan.settings.durability
         with journal_writer(files.directory, header, durability=durability) as journal:
             files.begin()
             _list_sessions(journal, plan, beginning)
             yield journal
+
+
+def _check_still_so(files: RunFiles, beginning: Beginning) -> None:
+    """Whether nobody wrote before the lock was held: what is recorded is not asked again."""
+    if not beginning.goes_on:
+        files.make(new=True)
+        clear_unstarted(files.directory)
+    elif extent_of(files.directory) != beginning.extent:
+        what = "was gone on with by another process just now; look at it, and start this again"
+        raise RunInUse(f"{files.directory} {what}")
 
 
 def _list_sessions(journal: JournalWriter, plan: Plan, beginning: Beginning) -> None:

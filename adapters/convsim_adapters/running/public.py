@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from attrs import fields
 
-from convsim_adapters.hiding import secrets_among, secrets_of_url
+from convsim_adapters.hiding import (
+    secrets_of_environment,
+    secrets_of_parameter,
+    secrets_of_url,
+)
 from convsim_adapters.running.models import ChosenModel
 from convsim_adapters.running.plans import Plan, Settings
 from convsim_adapters.running.players import name_of
@@ -76,19 +81,26 @@ def public_url(name: str) -> str:
 def secrets_of(plan: Plan) -> tuple[str, ...]:
     """Texts that must stand in no file and no message of a run, wherever they come back from.
 
-    Values of the environment under the name of a key, the credentials and the query of the agent's
-    address, and every text among the parameters that is not known to be harmless.
+    Values of the environment under the name of a key, the credentials and the query of an address,
+    and every text among the parameters that is not known to be harmless.
     """
-    found = [*secrets_among(os.environ)]
+    found = [*secrets_of_environment(os.environ)]
     if plan.agent is not None and plan.agent.address:
-        query = parse_qsl(urlsplit(plan.agent.address).query)
-        found += [*secrets_of_url(plan.agent.address), *(value for _, value in query)]
+        found += _of_address(plan.agent.address)
     for name in PARAMS:
         given = cast("Mapping[str, object] | None", getattr(plan.settings, name))
         for key, value in (given or {}).items():
-            if key not in KNOWN:
-                found += _texts(value)
-    return tuple(found)
+            if key in ADDRESSES and isinstance(value, str) and is_url(value):
+                found += _of_address(value)
+            elif key not in KNOWN - ADDRESSES:
+                found += secrets_of_parameter(value)
+    return tuple(dict.fromkeys(found))
+
+
+def _of_address(url: str) -> Iterator[str]:
+    yield from secrets_of_url(url)
+    with suppress(ValueError):
+        yield from (value for _, value in parse_qsl(urlsplit(url).query))
 
 
 def _withheld(plan: Plan) -> Iterator[str]:
@@ -101,20 +113,6 @@ def _withheld(plan: Plan) -> Iterator[str]:
         for key, value in (given or {}).items():
             if _param(key, value) != value:
                 yield f"{name}.{key}"
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for item in cast("Mapping[object, object]", value).values():
-                yield from _texts(item)
-        case list() | tuple():
-            for item in cast("list[object]", value):
-                yield from _texts(item)
-        case _:
-            return
 
 
 def _played(given: object) -> str | None:
@@ -130,7 +128,7 @@ def _params(given: Mapping[str, object] | None) -> dict[str, object]:
 
 
 def _param(key: str, value: object) -> object:
-    if key in ADDRESSES and isinstance(value, str):
+    if key in ADDRESSES and isinstance(value, str) and is_url(value):
         return public_url(value)
     plain = isinstance(value, str | int | float | bool | None)
     return value if key in HARMLESS and plain else WITHHELD

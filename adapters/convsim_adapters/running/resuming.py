@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, cast
 from attrs import evolve, frozen
 
 from convsim_adapters.case_files.files import Format
-from convsim_adapters.journal_files import load_journal
+from convsim_adapters.journal_files import extent_of, load_journal
 from convsim_adapters.running.beginnings import Beginning, Origin
 from convsim_adapters.running.case_lists import read_cases
 from convsim_adapters.running.execution import execute, sessions_planned
@@ -34,7 +34,7 @@ from convsim_fp.journal import (
     resumed,
 )
 
-__all__ = ["Retry", "header_among", "plan_again", "resume_run", "resumption"]
+__all__ = ["Retry", "header_among", "plan_again", "plan_to_resume", "resume_run"]
 
 Retry: TypeAlias = Literal["nothing", "failed"]
 
@@ -61,13 +61,28 @@ def resume_run(
     Raises `InvalidSpec` with everything that was changed, and `JournalError` where the journal
     cannot be read or written.
     """
-    path = Path(directory)
-    journal = load_journal(path)
+    plan, beginning = plan_to_resume(
+        Path(directory), given, retry=retry, restart=restart, accept_changes=accept_changes
+    )
+    return execute(plan, out=directory, sink=sink, finished=finished, beginning=beginning)
+
+
+def plan_to_resume(
+    directory: Path,
+    given: Mapping[str, Any],
+    *,
+    retry: Retry = "nothing",
+    restart: bool = False,
+    accept_changes: bool = False,
+) -> tuple[Plan, Beginning]:
+    """What is left to do of a recorded run; the first half of `resume_run`, which calls nothing."""
+    extent = extent_of(directory)  # before it is read: what is written meanwhile has to show
+    journal = load_journal(directory)
     plan = plan_again(journal, given)
-    beginning = resumption(
+    beginning = _resumption(
         plan, journal, retry=retry, restart=restart, accept_changes=accept_changes
     )
-    return execute(plan, out=path, sink=sink, finished=finished, beginning=beginning)
+    return plan, evolve(beginning, extent=extent)
 
 
 def plan_again(
@@ -110,13 +125,8 @@ def _cases_now(header: Header) -> dict[str | None, TestCase]:
     return {case.id: case for case in cases}
 
 
-def resumption(
-    plan: Plan,
-    journal: Journal,
-    *,
-    retry: Retry = "nothing",
-    restart: bool = False,
-    accept_changes: bool = False,
+def _resumption(
+    plan: Plan, journal: Journal, *, retry: Retry, restart: bool, accept_changes: bool
 ) -> Beginning:
     """Where each session of a plan goes on. Raises `InvalidSpec` with everything that differs."""
     problems: list[Problem] = []

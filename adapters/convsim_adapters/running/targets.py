@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+from convsim_adapters.hiding import secrets_of_environment, without_secrets
 from convsim_fp.errors import InvalidSpec, Problem
 
 __all__ = ["is_target", "is_url", "load_target"]
@@ -72,7 +74,8 @@ def _module(name: str, field: str) -> ModuleType:
 
 def _cause(error: BaseException) -> str:
     """The error and the last line of the user's own code that it came through."""
-    words = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_SHOWN]
+    words = without_secrets(f"{type(error).__name__}: {error}", secrets_of_environment(os.environ))
+    words = " ".join(words.split())[:MAX_SHOWN]
     if isinstance(error, SyntaxError) and error.filename:
         return f"{words} in {error.filename}:{error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]

@@ -1,0 +1,132 @@
+"""Entries from plain JSON, quickly: of a journal's records they are by far the most.
+
+Only the usual ones are read here: answers with their usual facts. For any other, and for what is
+wrong with one, the careful reading in `codec` has to look; what is read here it reads alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from convsim_fp.core.envelope import NO_FACTS, Facts
+from convsim_fp.core.json_values import freeze_object
+from convsim_fp.core.observations import AgentReplied, Generated
+from convsim_fp.core.requests import Lane, RequestId
+from convsim_fp.core.transcript import Message, ToolCall
+from convsim_fp.journal.records import Asked, EntryRecord
+
+__all__ = ["request_id", "usual_entry"]
+
+REQUEST_ID = re.compile(r"(0|[1-9]\d{0,8})/(user|agent|goal_check)/(0|[1-9]\d{0,8})", re.ASCII)
+LANES = MappingProxyType({lane.value: lane for lane in Lane})
+
+
+def request_id(value: object) -> RequestId:
+    """Read the place of a request from its text. Raises `TypeError` for what is none.
+
+    >>> request_id("3/user/1")
+    RequestId(turn=3, lane=<Lane.USER: 'user'>, nth=1)
+    """
+    found = REQUEST_ID.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise TypeError(f"is {value!r:.60}, expected turn/lane/nth")
+    return RequestId(int(found[1]), LANES[found[2]], int(found[3]))
+
+
+def usual_entry(read: dict[str, Any]) -> EntryRecord:
+    """Read the record of a usual entry. Raises KeyError, TypeError or ValueError for any other."""
+    _check(read, ENTRY)
+    asked, facts = read.get("asked"), read.get("facts")
+    return EntryRecord(
+        read["session"],
+        _seen(read["seen"]),
+        read["digest"],
+        read.get("kept", 0),
+        tuple(map(_message, read.get("more", ()))),
+        None if asked is None else _asked(asked),
+        NO_FACTS if facts is None else _facts(facts),
+    )
+
+
+def _check(read: dict[str, Any], types: Mapping[str, type]) -> None:
+    for name, value in read.items():
+        if type(value) is not types[name]:
+            raise TypeError(name)
+
+
+def _seen(read: dict[str, Any]) -> Generated | AgentReplied:
+    asked, text = request_id(read["id"]), read["text"]
+    match read["kind"], len(read):
+        case "generated", 3:
+            return Generated(asked, text)
+        case "agentreplied", 3:
+            return AgentReplied(asked, text)
+        case "agentreplied", 4:
+            return AgentReplied(asked, text, tool_calls=_calls(read["tool_calls"]))
+        case kind, _:
+            raise ValueError(kind)
+
+
+def _message(read: dict[str, Any]) -> Message:
+    _check(read, MESSAGE)
+    calls, speaker = read.get("tool_calls"), read["speaker"]
+    if speaker not in ("user", "agent"):
+        raise ValueError(speaker)
+    return Message(speaker, read["text"], () if calls is None else _calls(calls))
+
+
+def _calls(read: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
+    if type(read) is not list:
+        raise TypeError(read)
+    return tuple(ToolCall(**call) for call in read)
+
+
+def _asked(read: dict[str, Any]) -> Asked:
+    _check(read, ASKED)
+    schema, voice = read.get("schema"), read["speaks_as"]
+    if voice not in ("user", "judge"):
+        raise ValueError(voice)
+    return Asked(
+        voice,
+        read["question"],
+        read.get("system", ""),
+        None if schema is None else freeze_object(schema),
+        same=read.get("same", False),
+    )
+
+
+def _facts(read: dict[str, Any]) -> Facts:
+    _check(read, FACTS)
+    return Facts(**read)
+
+
+ENTRY = MappingProxyType(
+    {
+        "kind": str,
+        "session": str,
+        "seen": dict,
+        "digest": str,
+        "kept": int,
+        "more": list,
+        "asked": dict,
+        "facts": dict,
+    }
+)
+MESSAGE = MappingProxyType({"speaker": str, "text": str, "tool_calls": list})
+ASKED = MappingProxyType(
+    {"speaks_as": str, "question": str, "system": str, "schema": dict, "same": bool}
+)
+FACTS = MappingProxyType(
+    {
+        "input_tokens": int,
+        "output_tokens": int,
+        "cached_tokens": int,
+        "cost": float,
+        "start": float,
+        "seconds": float,
+        "price_source": str,
+    }
+)

@@ -8,7 +8,6 @@ import re
 from base64 import b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from os.path import commonprefix
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -158,10 +157,11 @@ def _forms(secret: str) -> set[str]:
 
 def _blotted(words: str, secret: str) -> str:
     """Hide a secret where it stands whole, and where its beginning stands at a cut."""
-    words = words.replace(secret, HIDDEN)
-    start = 0
+    words, start = words.replace(secret, HIDDEN), 0
     while (at := words.find(secret[:LEAST_SECRET], start)) >= 0:
-        end = at + len(commonprefix((words[at:], secret)))
+        end = at + LEAST_SECRET
+        while end < len(words) and words[end] == secret[end - at]:
+            end += 1
         cut = end == len(words) or words[end] in CUT
         words = words[:at] + HIDDEN + words[end:] if cut else words
         start = at + LEAST_SECRET

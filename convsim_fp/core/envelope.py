@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
+from convsim_fp.core.json_values import MAX_INTEGER_BITS
 from convsim_fp.core.observations import Observation
 from convsim_fp.core.requests import Request, Session
 
@@ -21,13 +22,15 @@ N = TypeVar("N", int, float)
 
 def _whole(given: int | None) -> int | None:
     """A number that can be written down; anything else is unknown, and no reason to fail."""
-    return int(given) if isinstance(given, int) and not isinstance(given, bool) else None
+    if not isinstance(given, int) or isinstance(given, bool):
+        return None
+    return int(given) if given.bit_length() <= MAX_INTEGER_BITS else None
 
 
 def _finite(given: float | None) -> float | None:
-    if not isinstance(given, int | float) or isinstance(given, bool):
-        return None
-    return given if isfinite(given) else None
+    if isinstance(given, float):
+        return given if isfinite(given) else None
+    return _whole(given)
 
 
 def _texts(given: Iterable[str]) -> tuple[str, ...]:

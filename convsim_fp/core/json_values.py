@@ -64,7 +64,9 @@ class JsonObject(Mapping[str, Json]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, JsonObject):
             return self is other or self._items == other._items
-        return Mapping.__eq__(self, other)
+        if isinstance(other, Mapping):
+            return self._items == dict(cast("Mapping[object, object]", other))
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(frozenset(self._items.items()))

@@ -133,7 +133,8 @@ def _until(turn: int, user: SimulatedUser) -> SimulatedUser:
     def waiting(view: View) -> Generator[Question, str, Move]:
         if view.turn >= turn:
             yield AskUser("a fork begins here")
-        return cast("Move", (yield from consult(user, view)))
+        asking: Generator[Question, str, Move] = consult(user, view)
+        return (yield from asking)
 
     return waiting
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from rich.text import Text
 from rich.tree import Tree
@@ -20,7 +20,8 @@ SETTINGS = "run.json"
 def family(directory: Path) -> Iterator[Tree]:
     """The tree that a run stands in among those beside it; nothing for one that stands alone."""
     here = directory.resolve()
-    headers = {path.parent.name: _read(path) for path in sorted(here.parent.glob(f"*/{SETTINGS}"))}
+    files = sorted(here.parent.glob(f"*/{SETTINGS}"))
+    headers = {path.parent.name: _read(path) for path in files}
     parents = {name: _parent(header) for name, header in headers.items()}
     root = here.name
     seen = {root}
@@ -29,13 +30,17 @@ def family(directory: Path) -> Iterator[Tree]:
         seen.add(root)
     children = [name for name, parent in parents.items() if parent and parent["run"] == root]
     if children or root != here.name:
-        tree = Tree(_label(root, headers.get(root), None, here.name))
+        tree = Tree(_label(root, headers.get(root, {}), None, here.name))
         _grow(tree, root, headers, here.name, {root})
         yield tree
 
 
 def _grow(
-    tree: Tree, name: str, headers: Mapping[str, Any], here: str, seen: Iterable[str]
+    tree: Tree,
+    name: str,
+    headers: Mapping[str, Mapping[str, object]],
+    here: str,
+    seen: Iterable[str],
 ) -> None:
     for child, header in headers.items():
         parent = _parent(header)
@@ -44,27 +49,30 @@ def _grow(
             _grow(branch, child, headers, here, {*seen, child})
 
 
-def _label(name: str, header: Any, parent: Mapping[str, Any] | None, here: str) -> Text:
+def _label(
+    name: str, header: Mapping[str, object], parent: Mapping[str, object] | None, here: str
+) -> Text:
     label = Text(one_line(name), style="bold" if name == here else "")
     if parent is not None:
         label.append(f"  from {one_line(str(parent['session']))} at turn {parent['turn']}")
-    totals = header.get("totals") if isinstance(header, dict) else None
+    totals = header.get("totals")
     if isinstance(totals, dict):
-        told = cast("dict[str, Any]", totals)
+        told = cast("dict[str, object]", totals)
         label.append(f"  {told.get('goal_achieved')} of {told.get('sessions')} achieved", "dim")
     return label
 
 
-def _parent(header: Any) -> Mapping[str, Any] | None:
-    found = header.get("parent") if isinstance(header, dict) else None
-    whole = isinstance(found, dict) and {"run", "session", "turn"} <= set(
-        cast("dict[str, Any]", found)
-    )
-    return cast("dict[str, Any]", found) if whole else None
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("ascii"))
-    except (OSError, ValueError):
+def _parent(header: Mapping[str, object]) -> Mapping[str, object] | None:
+    found = header.get("parent")
+    if not isinstance(found, dict):
         return None
+    parent = cast("dict[str, object]", found)
+    return parent if {"run", "session", "turn"} <= set(parent) else None
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        read: object = json.loads(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, object]", read) if isinstance(read, dict) else {}

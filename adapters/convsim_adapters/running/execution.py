@@ -12,6 +12,7 @@ from time import monotonic
 
 from attrs import Factory, asdict, evolve, field, frozen
 
+from convsim_adapters.hiding import hiding_logs
 from convsim_adapters.journal_files import (
     JournalWriter,
     RunInUse,
@@ -119,7 +120,9 @@ class _Conduct:
     def run(self) -> Run:
         """Converse, and sum up; `SimulationInterrupted` has the run of what a signal ended."""
         try:
-            return self.ended(self.converse())
+            with hiding_logs(self.secrets):
+                states = self.converse()
+            return self.ended(states)
         except RunInterrupted as error:
             raise SimulationInterrupted(self.ended(error.states, error.signal), error) from error
 

@@ -71,8 +71,8 @@ def fork_plan(
         raise InvalidSpec([Problem("", str(error))]) from error
     told = recorded_settings(header_among(journal), given)
     agent = told.pop("agent", None)
-    seed = given.get("seed", told["seed"] + 1)
-    settings = Settings(**{**told, "trials": samples, "seed": seed})
+    changed: dict[str, Any] = {"trials": samples, "seed": given.get("seed", told["seed"] + 1)}
+    settings = Settings(**(told | changed))
     played = log.case if persona is None else evolve(log.case, persona=persona)
     plan = make_plan([played], agent, settings)
     parent = Parent(path.resolve().name, log.session.id, at_turn)

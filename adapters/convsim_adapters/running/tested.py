@@ -197,6 +197,8 @@ def _beside(file: Path, cases: Any) -> Any:
     """Files of cases are named from where the test is."""
     if isinstance(cases, str | Path):
         return file.parent / cases
-    if isinstance(cases, list | tuple) and all(isinstance(one, str | Path) for one in cases):
-        return [file.parent / one for one in cast("list[str]", cases)]
-    return cases
+    if not isinstance(cases, list | tuple):
+        return cases
+    listed = cast("list[Any]", cases)
+    named = all(isinstance(one, str | Path) for one in listed)
+    return [file.parent / one for one in listed] if named else listed

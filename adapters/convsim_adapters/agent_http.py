@@ -100,7 +100,7 @@ def endpoint_of(url: str) -> str:
     except ValueError:
         whole, parts = False, urlsplit("")
     if not whole or any(mark.isspace() for mark in url):
-        shown = re.sub(r"//[^/]*@|[?#].*", lambda found: found[0][:2].strip("?#"), url)
+        shown = re.sub(r"[?#].*", "", re.sub(r"//.*@", "//", url))
         what = f"is {shown!r:.80}, expected a URL such as http://127.0.0.1:8000/v1"
         raise InvalidSpec([Problem("agent", what)])
     path = parts.path.rstrip("/")

@@ -7,7 +7,7 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -96,15 +96,14 @@ def secrets_of_url(url: str) -> Iterator[str]:
     >>> list(secrets_of_url("http://me:word@h/v1?token=sk-7&page=2"))
     ['word', 'bWU6d29yZA==', 'sk-7']
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # what is no address has no parts, and may be anything
-        yield url
-        return
-    who, at, _ = unquote(parts.netloc).rpartition("@")
+    who, at, _ = unquote(url.partition("://")[2]).rpartition("@")
     if at:
-        yield from (who.partition(":")[2], b64encode(who.encode(errors="replace")).decode())
-    yield from secrets_among(dict(parse_qsl(parts.query)))
+        password = who.partition(":")[2]
+        yield from (password, b64encode(who.encode(errors="replace")).decode())
+        if "/" in password:  # not written as it should be, so that it may be told in pieces
+            yield from password.split("/")
+    with suppress(ValueError):
+        yield from secrets_among(dict(parse_qsl(urlsplit(url).query)))
 
 
 def secrets_of_parameter(value: object) -> Iterator[str]:

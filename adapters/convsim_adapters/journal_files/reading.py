@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from convsim_adapters.journal_files.places import segments_of
-from convsim_fp.errors import JournalError
+from convsim_fp.errors import CorruptEntry, JournalError
 from convsim_fp.journal import Journal, Segment, read_journal, read_segment
 
 __all__ = ["clear_unstarted", "extent_of", "has_journal", "load_journal"]
@@ -45,4 +45,11 @@ def _segment(path: Path) -> Segment:
         text = path.read_bytes().decode("latin-1")  # a character is a byte, whatever it is
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror}") from error
-    return read_segment(text, file=str(path))
+    try:
+        return read_segment(text, file=str(path))
+    except CorruptEntry as error:
+        how = (
+            f"what stands before it is good: cut the file to {error.offset} bytes to go on from it"
+        )
+        what = f"{error.what}; {how}"
+        raise CorruptEntry(what, error.record, error.offset, error.file) from error

@@ -129,19 +129,18 @@ def _resumption(
     plan: Plan, journal: Journal, *, retry: Retry, restart: bool, accept_changes: bool
 ) -> Beginning:
     """Where each session of a plan goes on. Raises `InvalidSpec` with everything that differs."""
-    problems: list[Problem] = []
     if not accept_changes:
-        problems += changed_settings(header_among(journal), plan)
-        problems += changed_cases(journal.sessions, [one.case for one in plan.cases])
+        _refuse_changes(plan, journal)
     logs = {log.session.id: log for log in journal.sessions}
     rules = {one.case.id: one.rules for one in plan.cases}
     process = plan.agent_state == "process"
+    check: Check = "ids" if accept_changes else "content"
     places: list[_Place] = []
+    problems: list[Problem] = []
     for session, case in sessions_planned(plan):
         if session.id not in logs:
             continue
         log = evolve(logs[session.id], case=case)
-        check: Check = "ids" if accept_changes else "content"
         try:
             place = _place(rules[case.id], log, check=check, retry=retry)
         except ReplayMismatch as error:
@@ -149,9 +148,20 @@ def _resumption(
         else:
             places.append(_with_its_agent(place, restart=restart) if process else place)
     if problems:
-        how = "go on with what has changed: --accept-changes (accept_changes=True)"
-        raise InvalidSpec([*problems, Problem("", f"or {how}")] if not accept_changes else problems)
+        raise InvalidSpec(problems)
     return _beginning(places, journal)
+
+
+def _refuse_changes(plan: Plan, journal: Journal) -> None:
+    """Refuse what was changed since, with the way to accept it behind the last."""
+    cases = [one.case for one in plan.cases]
+    changed = [
+        *changed_settings(header_among(journal), plan),
+        *changed_cases(journal.sessions, cases),
+    ]
+    if changed:
+        how = "to go on with what has changed: --accept-changes (accept_changes=True)"
+        raise InvalidSpec([*changed[:-1], evolve(changed[-1], what=f"{changed[-1].what}; {how}")])
 
 
 @frozen

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Sequence
 from inspect import iscoroutine
+from types import GeneratorType
 from typing import TypeAlias, TypeVar, cast
 
 from attrs import field, frozen
@@ -119,6 +120,9 @@ GoalCheck: TypeAlias = Callable[[View], Verdict | Generator[Question, str, Verdi
 
 D = TypeVar("D")
 
+QUESTIONS = (Ask, AskUser)
+GENERATORS = (GeneratorType, Generator)  # the usual one first: the other is asked its methods
+
 MAX_DETAIL = 2000  # characters of an exception's text that a state keeps
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -151,7 +155,7 @@ def decide(
     """
     try:
         made = behaviour(view)
-        if not isinstance(made, Generator):
+        if not isinstance(made, GENERATORS):
             return _decision(made, expects)
         asking = cast("Generator[object, str, object]", made)
         try:
@@ -166,7 +170,7 @@ def decide(
         raise
     except BaseException as error:  # noqa: BLE001  the user's code, which may call exit() too
         return failure_of(error)
-    if not isinstance(question, Ask | AskUser):
+    if not isinstance(question, QUESTIONS):
         return Failure("broken_behaviour", f"yielded {type(question).__name__}, expected an Ask")
     if len(replies) >= max_asks:
         because = f"; the last: {question.because}" if question.because else ""

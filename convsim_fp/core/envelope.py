@@ -33,6 +33,15 @@ def _finite(given: float | None) -> float | None:
     return _whole(given)
 
 
+def _attempts(given: int) -> int:
+    known = _whole(given)
+    return 1 if known is None else known
+
+
+def _name(given: str | None) -> str | None:
+    return None if given is None else str(given)
+
+
 def _texts(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(str, given))
 
@@ -52,9 +61,9 @@ class Facts:
     cost: float | None = field(default=None, converter=_finite)
     start: float | None = field(default=None, converter=_finite)
     seconds: float | None = field(default=None, converter=_finite)
-    attempts: int = 1
+    attempts: int = field(default=1, converter=_attempts)
     errors: tuple[str, ...] = field(default=(), converter=_texts)
-    price_source: str | None = None
+    price_source: str | None = field(default=None, converter=_name)
 
     def plus(self, later: Facts) -> Facts:
         """The facts of both together; a sum is unknown only where both parts are.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from attrs import frozen
@@ -26,6 +27,7 @@ MOST = 1_000_000
 A_COUNT = f"a whole number from 1 to {MOST:,}"
 MAX_INTEGER_BITS = 4096  # Python refuses to print integers of more than 4,300 digits
 VOWELS = tuple("AEIOUaeiou")
+MAPPINGS = (dict, Mapping)  # the usual one first: the other is looked up in a registry
 
 if TYPE_CHECKING:
     Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | JsonObject | None"
@@ -61,6 +63,13 @@ class JsonObject(Mapping[str, Json]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, or the default; as any mapping does it, only sooner."""
+        return self._items.get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, JsonObject):
             return self is other or self._items == other._items
@@ -70,6 +79,11 @@ class JsonObject(Mapping[str, Json]):
 
     def __hash__(self) -> int:
         return hash(frozenset(self._items.items()))
+
+    @cached_property
+    def canonical(self) -> str:
+        """As one line of ASCII JSON, whatever the order of its keys was."""
+        return json.dumps(thaw(self), allow_nan=False, separators=(",", ":"), sort_keys=True)
 
     def __repr__(self) -> str:
         return repr(thaw(self))
@@ -90,7 +104,7 @@ def freeze(value: object) -> Json:
 
 def freeze_object(value: Mapping[str, object]) -> JsonObject:
     """Like `freeze`, for what has to be an object at its top."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, MAPPINGS):
         raise NotJson("", f"is {kind(value)}, expected an object")
     return cast("JsonObject", freeze(value))
 
@@ -160,12 +174,12 @@ def _freeze(value: object, path: str, depth: int) -> Json:
             return int(value)
         case float() if math.isfinite(value):
             return float(value)
-        case Mapping() | list() | tuple():
+        case dict() | list() | tuple() | Mapping():
             if depth == 0:
                 raise NotJson(path[:60] + "…", f"is nested deeper than {MAX_DEPTH} levels")
         case _:
             raise NotJson(path, f"is {kind(value)}, which JSON cannot hold")
-    if isinstance(value, Mapping):
+    if isinstance(value, MAPPINGS):
         pairs = cast("Mapping[object, object]", value)
         return JsonObject(
             {

@@ -32,8 +32,6 @@ from __future__ import annotations
 
 from typing import TypeVar, assert_never
 
-from attrs import evolve
-
 from convsim_fp.core.behaviours import (
     Ask,
     AskUser,
@@ -87,6 +85,7 @@ T = TypeVar("T")
 ENDED = Closing(StopReason.AGENT_ENDED, "the agent ended the conversation")
 SILENT = Closing(StopReason.AGENT_ENDED, "the agent's reply was empty")
 MOVES: tuple[type[Move], ...] = (Say, Leave, Satisfied)
+QUESTIONS = (Ask, AskUser)
 
 
 def start(rules: Rules, case: TestCase, session: Session = ONLY_SESSION) -> Step:
@@ -124,12 +123,12 @@ def resume(rules: Rules, state: State) -> Step:
                 return Step(state, (CallAgent(asked, state.session, state.case, state.transcript),))
             case Speaking():
                 move = _users_move(rules, state, phase)
-                if isinstance(move, Ask | AskUser):
+                if isinstance(move, QUESTIONS):
                     return Step(state, (_request(state, _users_next(phase), move),))
                 state = _moved(state, after_move(phase, move), move)
             case Checking():
                 verdict = _verdict(rules, state, phase)
-                if isinstance(verdict, Ask | AskUser):
+                if isinstance(verdict, QUESTIONS):
                     listed = (_request(state, _checks_next(phase), verdict),)
                     return Step(state, listed + _ahead(rules, state, phase))
                 state = _judged(rules, state, after_verdict(rules, phase, verdict), verdict)
@@ -144,16 +143,17 @@ def record(rules: Rules, state: State, seen: Observation) -> State:
         case Stopped(), _:
             return state
         case _, Interrupted():
-            stopped = Stopped(StopReason(seen.reason), state.turns, seen.detail)
-            return evolve(state, phase=stopped)
+            return state.at(Stopped(StopReason(seen.reason), state.turns, seen.detail))
         case Replying(), AgentReplied() | Failed() if seen.id == RequestId(phase.turn, Lane.AGENT):
             return _replied(state, after_reply(rules, state.case, phase, seen), seen)
         case Speaking(), Generated() | Failed() if seen.id == _users_next(phase):
-            return evolve(state, phase=evolve(phase, user=_filed(phase.user, seen)))
+            return state.at(Speaking(phase.turn, _filed(phase.user, seen), phase.closing))
         case Checking(), Generated() | Failed() if seen.id == _checks_next(phase):
-            return evolve(state, phase=evolve(phase, goal_check=_filed(phase.goal_check, seen)))
+            checked = _filed(phase.goal_check, seen)
+            return state.at(Checking(phase.turn, checked, phase.ahead, phase.closing))
         case Checking(), Generated() | Failed() if _is_ahead(rules, state, phase, seen.id):
-            return evolve(state, phase=evolve(phase, ahead=_filed(phase.ahead, seen)))
+            ahead = _filed(phase.ahead, seen)
+            return state.at(Checking(phase.turn, phase.goal_check, ahead, phase.closing))
         case _:
             waiting = ", ".join(str(request.id) for request in resume(rules, state).requests)
             raise UnexpectedObservation(f"nobody waits for {_shown(seen)}; waited for: {waiting}")
@@ -223,9 +223,9 @@ def _replied(
     state: State, phase: Checking | Speaking | Stopped, reply: AgentReplied | Failed
 ) -> State:
     if isinstance(reply, Failed) or _is_blank(reply):
-        return evolve(state, phase=phase)
-    heard = Message("agent", reply.text, reply.tool_calls)
-    return evolve(state, phase=phase, transcript=_and(state.transcript, heard))
+        return state.at(phase)
+    said = _and(state.transcript, Message("agent", reply.text, reply.tool_calls))
+    return State(state.case, state.session, phase, said, state.verdicts, state.memo)
 
 
 def _judged(
@@ -234,22 +234,23 @@ def _judged(
     if isinstance(verdict, Failure) and rules.on_goal_check_failure == "continue":
         verdict = Verdict(achieved=False, rationale=str(verdict), failed=True)
     if not isinstance(verdict, Verdict):
-        return evolve(state, phase=phase)
-    return evolve(state, phase=phase, verdicts=_and(state.verdicts, verdict))
+        return state.at(phase)
+    verdicts = _and(state.verdicts, verdict)
+    return State(state.case, state.session, phase, state.transcript, verdicts, state.memo)
 
 
 def _moved(state: State, phase: Replying | Stopped, move: Move | Failure) -> State:
     match move:
         case Satisfied():
-            own = Verdict(achieved=True, rationale=move.why)
-            return evolve(state, phase=phase, verdicts=_and(state.verdicts, own))
+            own = _and(state.verdicts, Verdict(achieved=True, rationale=move.why))
+            return State(state.case, state.session, phase, state.transcript, own, state.memo)
         case Say() | Leave() if isinstance(phase, Replying):
             text = move.text if isinstance(move, Say) else move.say
             memo = move.memo if isinstance(move, Say) else state.memo
-            said = Message("user", text)
-            return evolve(state, phase=phase, transcript=_and(state.transcript, said), memo=memo)
+            said = _and(state.transcript, Message("user", text))
+            return State(state.case, state.session, phase, said, state.verdicts, memo)
         case _:
-            return evolve(state, phase=phase)
+            return state.at(phase)
 
 
 def _and(items: tuple[T, ...], last: T) -> tuple[T, ...]:
@@ -285,7 +286,7 @@ def _ahead(rules: Rules, state: State, phase: Checking) -> tuple[Request, ...]:
         return ()
     speaking = Speaking(phase.turn + 1, user=phase.ahead)
     move = _users_move(rules, state, speaking)
-    if not isinstance(move, Ask | AskUser):
+    if not isinstance(move, QUESTIONS):
         return ()
     return (_request(state, _users_next(speaking), move),)
 
@@ -314,8 +315,8 @@ def _checks_next(phase: Checking) -> RequestId:
 
 def _filed(lane: LaneReplies, seen: Generated | Failed) -> LaneReplies:
     if isinstance(seen, Failed):
-        return evolve(lane, failure=seen.failure)
-    return evolve(lane, replies=(*lane.replies, seen.text))
+        return LaneReplies(lane.replies, seen.failure)
+    return LaneReplies((*lane.replies, seen.text))
 
 
 def _shown(seen: object) -> str:

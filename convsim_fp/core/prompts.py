@@ -117,7 +117,8 @@ def _as_judge(transcript: Transcript) -> Iterator[ChatMessage]:
     for index, message in enumerate(transcript):
         if index and message.speaker == "user" and transcript[index - 1].speaker == "agent":
             yield ChatMessage("assistant", NOTED)
-        yield ChatMessage("user", quoted(message.speaker, message.text) + _tools(message))
+        called = _tools(message) if message.tool_calls else ""
+        yield ChatMessage("user", quoted(message.speaker, message.text) + called)
 
 
 def _tools(message: Message) -> str:
@@ -127,7 +128,9 @@ def _tools(message: Message) -> str:
 
 def _merged(messages: Iterator[ChatMessage]) -> Iterator[ChatMessage]:
     for role, group in groupby(messages, key=_role):
-        yield ChatMessage(role, "\n\n".join(message.content for message in group))
+        first, *others = group
+        contents = (first.content, *(message.content for message in others))
+        yield ChatMessage(role, "\n\n".join(contents)) if others else first
 
 
 def _role(message: ChatMessage) -> Role:

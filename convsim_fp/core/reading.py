@@ -139,9 +139,10 @@ def _end_of_reasoning(text: str, at: int) -> int | None:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) < len(pairs):
+    read = dict(pairs)
+    if len(read) < len(pairs):
         raise ValueError("a key is written twice")
-    return dict(pairs)
+    return read
 
 
 DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_unique_keys)

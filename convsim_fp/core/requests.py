@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -80,9 +81,9 @@ class Generate:
     case: TestCase
     prompt: Prompt
 
-    @property
+    @cached_property
     def messages(self) -> tuple[ChatMessage, ...]:
-        """The rendered prompt."""
+        """The rendered prompt; port and journal look at it, and it is rendered once."""
         return render(self.prompt)
 
 

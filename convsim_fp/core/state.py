@@ -191,6 +191,10 @@ class State:
     verdicts: tuple[Verdict, ...] = ()
     memo: Json = None
 
+    def at(self, phase: Phase) -> State:
+        """The same conversation in another phase."""
+        return State(self.case, self.session, phase, self.transcript, self.verdicts, self.memo)
+
     @property
     def turns(self) -> int:
         """How many turns the user has spoken in, so far or at the end."""

@@ -7,6 +7,7 @@ from convsim_fp.journal.codec import (
     state_from_json,
     state_to_json,
 )
+from convsim_fp.journal.comparing import is_answer_to
 from convsim_fp.journal.digests import digest
 from convsim_fp.journal.divergence import Divergence, of_content, of_replies
 from convsim_fp.journal.forking import (
@@ -42,7 +43,7 @@ from convsim_fp.journal.records import (
     Record,
     Snapshot,
 )
-from convsim_fp.journal.replaying import Check, is_answer_to, replay
+from convsim_fp.journal.replaying import Check, replay
 from convsim_fp.journal.writing import Content, Known, Stable, content_of, ended, recorded
 
 __all__ = [

@@ -43,4 +43,4 @@ def _tools(said: Message) -> str:
 
 def _beside(request: Request) -> str:
     beside = request.prompt.schema if isinstance(request, Generate) else request.case.context
-    return "" if beside is None else ENCODER.encode(thaw(beside))
+    return "" if beside is None else beside.canonical

@@ -25,6 +25,13 @@ __all__ = ["START", "Line", "Position", "read_lines", "write_line"]
 
 HEAD = '{"crc":"'
 COVERED = len(HEAD) + 8 + 2  # the checksum's eight digits and `",`
+
+
+def _refused(name: str) -> object:
+    raise ValueError(f"holds {name}, which is no JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=_refused)
 ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
@@ -89,9 +96,12 @@ def _checked(line: str, number: int) -> dict[str, Any]:
         found = f"begins with {rest.partition(',')[0]:.20}"
         raise ValueError(f"{found}, expected number {number}: a line is lost or doubled")
     try:
-        return cast("dict[str, Any]", json.loads("{" + rest[len(numbered) :]))
+        record, end = DECODER.raw_decode("{" + rest[len(numbered) :])
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
+    if end != 1 + len(rest) - len(numbered):
+        raise ValueError("has something behind its record")
+    return cast("dict[str, Any]", record)
 
 
 def _head(rest: str) -> str:

@@ -17,7 +17,7 @@ from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.observations import Interrupted, Observation
 from convsim_fp.core.requests import RequestId, Session
 from convsim_fp.core.transcript import Transcript
-from convsim_fp.errors import CorruptEntry, JournalError, UnknownVersion
+from convsim_fp.errors import CorruptEntry, JournalError
 from convsim_fp.journal.codec import record_from_plain
 from convsim_fp.journal.lines import START, Line, Position, read_lines
 from convsim_fp.journal.records import (
@@ -30,7 +30,7 @@ from convsim_fp.journal.records import (
     Record,
     Snapshot,
 )
-from convsim_fp.journal.upcasts import upcast
+from convsim_fp.journal.upcasts import Upcast, upcasts_from
 from convsim_fp.journal.writing import Content, Known, read_back
 
 __all__ = ["Journal", "Recorded", "Segment", "SessionLog", "read_journal", "read_segment"]
@@ -121,11 +121,11 @@ def read_segment(text: str, *, file: str = "", after: Position = START) -> Segme
 
     Raises `CorruptEntry`, and `UnknownVersion` for a format that this release does not know.
     """
-    version = _version(text, file)
+    upcasts = _upcasts(text, file)
     records: list[Record] = []
     last: Line | None = None
     for line in read_lines(text, file=file, after=after):
-        records.append(_record(line, file, version))
+        records.append(_record(line, file, upcasts))
         last = line
     header = records[0] if records and isinstance(records[0], Header) else None
     return Segment(header, tuple(records), after if last is None else last.next)
@@ -148,18 +148,22 @@ def read_journal(segments: Iterable[Segment]) -> Journal:
     )
 
 
-def _version(text: str, file: str) -> object:
+def _upcasts(text: str, file: str) -> tuple[Upcast, ...]:
+    """What the header says that its segment's records need; nothing where there is none yet."""
     first = next(read_lines(text, file=file), None)
-    if first is not None and first.record.get("kind") != "header":
+    if first is None:
+        return ()
+    if first.record.get("kind") != "header":
         raise CorruptEntry("is no header, which comes first", first.number, first.offset, file)
-    return None if first is None else first.record.get("format")
+    return upcasts_from(first.record.get("format"))
 
 
-def _record(line: Line, file: str, version: object) -> Record:
+def _record(line: Line, file: str, upcasts: tuple[Upcast, ...]) -> Record:
+    read = line.record
+    for upcast in upcasts:
+        read = upcast(read)
     try:
-        return record_from_plain(upcast(line.record, version))
-    except UnknownVersion:
-        raise
+        return record_from_plain(read)
     except JournalError as error:
         raise CorruptEntry(str(error), line.number, line.offset, file) from error
 

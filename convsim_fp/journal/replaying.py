@@ -15,14 +15,14 @@ from convsim_fp.core.cases import TestCase
 from convsim_fp.core.machine import ONLY_SESSION, resume, start
 from convsim_fp.core.machine import step as next_step
 from convsim_fp.core.observations import Interrupted
-from convsim_fp.core.requests import Generate, Lane, Request, RequestId, Session
+from convsim_fp.core.requests import Lane, Request, RequestId, Session
 from convsim_fp.core.state import Checking, Rules, Step, StopReason
 from convsim_fp.errors import ReplayMismatch
-from convsim_fp.journal.digests import digest
+from convsim_fp.journal.comparing import Alike, compared
 from convsim_fp.journal.divergence import Divergence, of_content
 from convsim_fp.journal.logs import Recorded
 
-__all__ = ["Check", "is_answer_to", "replay"]
+__all__ = ["Check", "replay"]
 
 Check: TypeAlias = Literal["content", "ids"]
 
@@ -50,7 +50,7 @@ def replay(
     RequestId(turn=1, lane=<Lane.AGENT: 'agent'>, nth=0)
     """
     folded = tuple(one for one in entries if not one.void)
-    answers = {one.id: one for one in folded if one.id is not None}
+    answers = {asked: one for one in folded if (asked := one.id) is not None}
     first = start(rules, case, session) if begun is None else begun
     done = _fold(rules, _Fold(first), answers, check=check)
     if len(done.taken) < len(answers):
@@ -62,35 +62,37 @@ def replay(
     return done.step
 
 
-def is_answer_to(recorded: Recorded, request: Request) -> bool:
-    """Whether what was recorded answers this very request; equal digests decide.
-
-    Equal prompts have equal digests, which saves rendering them.
-    """
-    if isinstance(request, Generate) and recorded.content == request.prompt:
-        return recorded.id == request.id
-    return recorded.digest == digest(request)
-
-
 @frozen
 class _Fold:
     """The step that answers have led to, and which they are."""
 
     step: Step
-    taken: frozenset[RequestId] = frozenset()
+    taken: tuple[RequestId, ...] = ()
 
 
 def _fold(
     rules: Rules, done: _Fold, answers: Mapping[RequestId, Recorded], *, check: Check
 ) -> _Fold:
-    step, taken = done.step, tuple(done.taken)
-    while (request := next((one for one in step.requests if one.id in answers), None)) is not None:
-        recorded = answers[request.id]
-        if check == "content" and not is_answer_to(recorded, request):
-            raise ReplayMismatch(of_content(recorded, request))
+    step, taken, alike = done.step, done.taken, Alike()
+    while (found := _next(step, answers)) is not None:
+        request, recorded = found
+        if check == "content":
+            known = compared(alike, recorded, request)
+            if known is None:
+                raise ReplayMismatch(of_content(recorded, request))
+            alike = known
         step = next_step(rules, step.state, recorded.seen)
         taken = (*taken, request.id)
-    return _Fold(step, frozenset(taken))
+    return _Fold(step, taken)
+
+
+def _next(step: Step, answers: Mapping[RequestId, Recorded]) -> tuple[Request, Recorded] | None:
+    """The first request that is listed and has an answer."""
+    for request in step.requests:
+        recorded = answers.get(request.id)
+        if recorded is not None:
+            return request, recorded
+    return None
 
 
 def _with_what_was_said_ahead(
@@ -109,8 +111,9 @@ def _refuse_left_over(done: _Fold, answers: Mapping[RequestId, Recorded]) -> Non
     """Refuse what was recorded and never asked, unless a verdict made an end of it."""
     state = done.step.state
     ahead = (state.turns + 1, Lane.USER) if state.stop_reason in ENDED_BY_A_VERDICT else None
+    taken = frozenset(done.taken)
     for asked, recorded in answers.items():
-        if asked not in done.taken and (asked.turn, asked.lane) != ahead:
+        if asked not in taken and (asked.turn, asked.lane) != ahead:
             raise ReplayMismatch(_not_asked(recorded, done.step))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from convsim_fp.core.envelope import Entry
 from convsim_fp.core.json_values import JsonObject
@@ -44,7 +44,10 @@ class Known:
 
     def last(self, lane: Lane) -> Stable | None:
         """The stable text of a lane's last prompt."""
-        return next((one for one in self.stable if one.lane is lane), None)
+        for one in self.stable:
+            if one.lane is lane:
+                return one
+        return None
 
 
 def recorded(known: Known, entry: Entry) -> tuple[EntryRecord, Known]:
@@ -86,14 +89,14 @@ def read_back(known: Known, written: EntryRecord) -> tuple[Content, Known]:
 def after(known: Known, written: EntryRecord, asked_for: RequestId, content: Content) -> Known:
     """What is known after a record of this content."""
     if isinstance(content, Prompt):
-        stable = Stable(asked_for.lane, content.system, content.schema)
-        if known.last(asked_for.lane) == stable:
+        if _is_same(known.last(asked_for.lane), content):
             return known
-        others = tuple(one for one in known.stable if one.lane is not asked_for.lane)
-        return evolve(known, stable=(*others, stable))
+        others = (one for one in known.stable if one.lane is not asked_for.lane)
+        stable = Stable(asked_for.lane, content.system, content.schema)
+        return Known(known.transcript, (*others, stable))
     if written.rebuilt:
         return known
-    return evolve(known, transcript=said(content, written.seen, wasted=written.wasted))
+    return Known(said(content, written.seen, wasted=written.wasted), known.stable)
 
 
 def said(transcript: Transcript, seen: Observation, *, wasted: bool) -> Transcript:
@@ -134,10 +137,13 @@ def _shared(known: Transcript, transcript: Transcript) -> int:
 
 
 def _asked(known: Known, lane: Lane, prompt: Prompt) -> Asked:
-    same = known.last(lane) == Stable(lane, prompt.system, prompt.schema)
-    if same:
+    if _is_same(known.last(lane), prompt):
         return Asked(prompt.speaks_as, prompt.question, same=True)
     return Asked(prompt.speaks_as, prompt.question, prompt.system, prompt.schema)
+
+
+def _is_same(last: Stable | None, prompt: Prompt) -> bool:
+    return last is not None and last.system == prompt.system and last.schema == prompt.schema
 
 
 def _prompt(known: Known, lane: Lane, asked: Asked, transcript: Transcript) -> Prompt:

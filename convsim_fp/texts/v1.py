@@ -5,12 +5,16 @@ at once, invent what they do not know, slip into the assistant's role, praise, a
 Written for weak models too: short sentences, one rule each, and the question last.
 """
 
+from functools import lru_cache
+
 from convsim_fp.core.behaviours import View
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.prompts import quoted
 from convsim_fp.texts.wording import Facts, Status, Wording, is_opening
 
 __all__ = ["V1"]
+
+KEPT = 1024  # texts; each is asked for several times a turn
 
 USER_ROLE = """\
 You play a person who writes to an agent in a chat. You are the user: you want something, and the \
@@ -70,15 +74,28 @@ for "<"."""
 
 def user(case: TestCase, facts: Facts) -> str:
     """The stable text of the simulated user's prompt."""
+    told = (facts.knows, facts.does_not_know, facts.language)
+    return _user(case.goal, case.persona or "", case.simulation_guidelines, *told)
+
+
+@lru_cache(maxsize=KEPT)
+def _user(
+    goal: str,
+    persona: str,
+    guidelines: tuple[str, ...],
+    knows: tuple[str, ...],
+    does_not_know: tuple[str, ...],
+    language: str,
+) -> str:
     sections = (
         USER_ROLE,
-        _section("What you want to achieve:", "goal", case.goal),
-        _section("Who you are:", "persona", case.persona or ""),
-        _section("What you know:", "known", _listed(facts.knows)),
-        _section("What you do not know:", "unknown", _listed(facts.does_not_know)),
+        _section("What you want to achieve:", "goal", goal),
+        _section("Who you are:", "persona", persona),
+        _section("What you know:", "known", _listed(knows)),
+        _section("What you do not know:", "unknown", _listed(does_not_know)),
         USER_MANNERS,
-        _section("The language that you write in:", "language", facts.language) or LANGUAGE,
-        _section(GUIDELINES_WIN, "guidelines", _listed(case.simulation_guidelines)),
+        _section("The language that you write in:", "language", language) or LANGUAGE,
+        _section(GUIDELINES_WIN, "guidelines", _listed(guidelines)),
     )
     return "\n\n".join(filter(None, sections))
 
@@ -100,7 +117,12 @@ def user_question(view: View, statuses: tuple[Status, ...], because: str) -> str
 
 def judge(case: TestCase) -> str:
     """The stable text of the goal check's prompt."""
-    return "\n\n".join((JUDGE_ROLE, _section("The goal:", "goal", case.goal), JUDGE_MANNERS))
+    return _judge(case.goal)
+
+
+@lru_cache(maxsize=KEPT)
+def _judge(goal: str) -> str:
+    return "\n\n".join((JUDGE_ROLE, _section("The goal:", "goal", goal), JUDGE_MANNERS))
 
 
 def judge_question(because: str) -> str:

@@ -33,6 +33,8 @@ __all__ = ["by_user", "facts_of", "prompted"]
 
 LEAVING: tuple[Status, ...] = ("satisfied", "gave_up", "blocked")
 TEXTS = "text or a list of texts"
+ABOUT_FACTS = ("knows", "does_not_know", "language")
+NO_FACTS = Facts()
 
 
 def prompted(*, may_leave: bool = False, wording: Wording = V1) -> SimulatedUser:
@@ -113,6 +115,8 @@ def facts_of(case: TestCase) -> Facts:
 
     Raises `InvalidSpec` with all problems at once.
     """
+    if all(case.extra.get(key) is None for key in ABOUT_FACTS):
+        return NO_FACTS
     return collected(_facts(case.extra), case.id)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["AGENT_PHRASE", "END_TOKEN", "TEMPLATE", "first_label", "speaks_for_agent"]
+__all__ = ["END_TOKEN", "first_label", "has_template", "speaks_as_agent", "speaks_for_agent"]
 
 USER_NAMES = (
     "the user|simulated user|user|customer|client|human"
@@ -28,6 +28,7 @@ LABEL = (
     r"[ \t]*+(?:\([^()\n]{{0,40}}\))?+[ \t\xa0\u202f]*+[:：](?:\*\*|__)?+[ \t]*+"
     r"|[ \t]*+(?:\*\*|__|\[|\#{{1,6}})[ \t]*+(?:{names})(?:\*\*|__|\])?+[ \t\r]*+(?=\n|\Z)"
 )
+IN_A_LABEL = ":：*_[#"  # one of these is in whatever LABEL matches
 USER_LABEL = re.compile(LABEL.format(names=USER_NAMES), re.IGNORECASE)
 AGENT_LABEL = re.compile(LABEL.format(names=AGENT_NAMES), re.IGNORECASE)
 
@@ -71,6 +72,24 @@ AGENT_PHRASE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# One of these is in whatever AGENT_PHRASE matches, and is found much sooner.
+TELLING = (
+    *(" ai", "artificial intelligence", "language model", "als ki", "como ia", "como una ia"),
+    *("inteligencia artificial", "en tant qu", "how can i", "how may i", "anything else"),
+    *("helfen", "puedo ayudar", "comment puis-je", "come posso", "como posso"),
+    *("ご用件", "何かお手伝い", "有什么"),
+)
+
+
+def speaks_as_agent(text: str) -> bool:
+    """Whether a sentence of the text is one that an agent says."""
+    folded = text.replace("ı", "i").replace("İ", "i").replace("ſ", "s").lower()
+    return any(map(folded.__contains__, TELLING)) and AGENT_PHRASE.search(text) is not None
+
+
+def has_template(text: str) -> bool:
+    """Whether a text has a token or a tag of a chat template or of our prompts."""
+    return ("<" in text or "[" in text) and TEMPLATE.search(text) is not None
 
 
 def first_label(text: str) -> str:
@@ -85,6 +104,8 @@ def first_label(text: str) -> str:
 
 def speaks_for_agent(text: str) -> bool:
     """Whether a line of the text is labelled as the agent's; an entry of a form is not."""
+    if not any(map(text.__contains__, IN_A_LABEL)):
+        return False
     lines = tuple(line for line in text.splitlines() if line.strip())
     labels = ((i, label) for i, line in enumerate(lines) if (label := AGENT_LABEL.match(line)))
     return any(

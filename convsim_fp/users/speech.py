@@ -13,12 +13,19 @@ from attrs import frozen
 from convsim_fp.core.behaviours import View
 from convsim_fp.core.reading import shows_reasoning, without_reasoning
 from convsim_fp.texts import is_opening
-from convsim_fp.users.slips import AGENT_PHRASE, END_TOKEN, TEMPLATE, first_label, speaks_for_agent
+from convsim_fp.users.slips import (
+    END_TOKEN,
+    first_label,
+    has_template,
+    speaks_as_agent,
+    speaks_for_agent,
+)
 
 __all__ = ["Unusable", "read_speech"]
 
 OWN_TAG = re.compile(r"<(user|message)>((?:(?!</?\1>).)*+)</\1>", re.IGNORECASE | re.DOTALL)
 QUOTES = frozenset("\"\" '' `` “” „“ „” ”” «» »« ‹› ›‹ ‘’ ‚‘ ’’ 「」 『』 ＂＂".split())
+WORD, NO_WORD = re.compile(r"\w+"), re.compile(r"\W+")
 APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 LEAST_ECHO = 40  # characters; people do repeat short things
 LEAST_GOAL = 40  # a shorter goal may be said as a natural first request
@@ -43,11 +50,11 @@ def read_speech(reply: str, view: View) -> str | Unusable:
         return Unusable("it has no words to send")
     if shows_reasoning(text):
         return Unusable("it shows how you think; write only the user's words")
-    if TEMPLATE.search(text) or speaks_for_agent(text):
+    if has_template(text) or speaks_for_agent(text):
         return Unusable("it speaks for the agent too; write only the user's words")
     if labelled and any(map(first_label, text.splitlines())):
         return Unusable("it holds more than one message; write only the next one")
-    if AGENT_PHRASE.search(text) or _repeats_the_agent(text, view):
+    if speaks_as_agent(text) or _repeats_the_agent(text, view):
         return Unusable("it speaks as the agent; you are the user")
     if _recites_the_goal(text, view):
         return Unusable("it recites the goal; begin with a natural first step instead")
@@ -80,7 +87,11 @@ def _repeats_the_agent(text: str, view: View) -> bool:
     if len(text) < LEAST_ECHO or not view.transcript:
         return False
     last = view.transcript[-1]
-    return last.speaker == "agent" and _plain(text) == _plain(last.text)
+    return (
+        last.speaker == "agent"
+        and _begins(text) == _begins(last.text)
+        and _plain(text) == _plain(last.text)
+    )
 
 
 def _recites_the_goal(text: str, view: View) -> bool:
@@ -91,5 +102,11 @@ def _recites_the_goal(text: str, view: View) -> bool:
     return len(goal) >= LEAST_GOAL and goal in _plain(text)
 
 
+def _begins(text: str) -> str:
+    """The first word, by which most texts differ already."""
+    first = WORD.search(text)
+    return "" if first is None else first[0].casefold()
+
+
 def _plain(text: str) -> str:
-    return re.sub(r"\W+", " ", text).casefold().strip()
+    return NO_WORD.sub(" ", text).casefold().strip()

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from chaos_counting import Counting
 from chaos_killing import CASES, CONCURRENCY, Moment, Ran, Runs
 
@@ -28,19 +28,37 @@ HOW = {  # each a test of its own, so that they go side by side
 def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(
     how: str, tmp_path: Path
 ) -> None:
-    chance, kills = random.Random(how), 0
+    chance, tally = random.Random(how), Tally()
     with Counting() as server:
         runs = Runs(tmp_path / "here", server, HOW[how])
         whole = runs.command(runs.words("whole"))
         assert whole.code == 0, whole.err
         undisturbed = Undisturbed(whole, frozenset(server.asked), runs.results("whole"))
-        while kills * len(HOW) < KILLS:
+        while tally.kills * len(HOW) < KILLS:
             server.asked.clear()
-            kills += killed_until_it_is_whole(runs, undisturbed, chance)
+            tally = killed_until_it_is_whole(runs, undisturbed, chance, tally)
             assert told(runs, runs.results("run")) == told(runs, undisturbed.results)
             again = runs.command(["replay", "run"])
             assert f"{CASES} of {CASES} sessions went again as recorded" in again.out, again.err
             shutil.rmtree(runs.here / "run")
+    print(f"{how}: {tally}")  # noqa: T201  the figures, with pytest -rP
+
+
+@frozen
+class Tally:
+    """What came of it so far."""
+
+    runs: int = 0
+    kills: int = 0
+    recorded: int = 0
+    twice: int = 0
+    reported: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills in {self.runs} runs; {self.recorded} answers recorded, none lost, "
+            f"none asked again; {self.twice} requests sent twice, {self.reported} told as in flight"
+        )
 
 
 @frozen
@@ -62,8 +80,10 @@ class Undisturbed:
         return Moment(left, chance.uniform(0, ending))
 
 
-def killed_until_it_is_whole(runs: Runs, undisturbed: Undisturbed, chance: random.Random) -> int:
-    """Kill it, look what is recorded, go on, until nothing is left to do; how often that was."""
+def killed_until_it_is_whole(
+    runs: Runs, undisturbed: Undisturbed, chance: random.Random, tally: Tally
+) -> Tally:
+    """Kill it, look what is recorded, go on, until nothing is left to do."""
     known: dict[str, object] = {}
     kills = 0
     while True:
@@ -76,12 +96,14 @@ def killed_until_it_is_whole(runs: Runs, undisturbed: Undisturbed, chance: rando
         assert not {name for name in known if asked[name] > before[name]}, "recorded, asked again"
         twice = sum((asked - before).values()) - len(asked.keys() - before.keys())
         assert twice <= ran.reported <= at_once(runs)
+        tally = evolve(tally, twice=tally.twice + twice, reported=tally.reported + ran.reported)
         known = recorded
         if ran.code != -signal.SIGKILL:
             assert ran.code == 0, ran.err
             assert asked.keys() >= undisturbed.asked or "--overlap" in runs.options
             assert asked.total() - len(asked) <= at_once(runs) * kills
-            return kills
+            whole = evolve(tally, runs=tally.runs + 1, recorded=tally.recorded + len(known))
+            return evolve(whole, kills=tally.kills + kills)
         kills += 1
 
 

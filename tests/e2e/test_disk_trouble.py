@@ -5,14 +5,17 @@ import os
 import resource
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from convsim_adapters.journal_files import has_journal, load_journal
+
 MANY = [{"id": f"c{n}", "goal": f"thing {n}"} for n in range(40)]
 WORDS = ("run", "many.json", "--agent=agents:shop", "--user-model=agents:counted", "--quiet")
-LIMITS = ("--max-turns=4", "--concurrency=4", "--no-overlap")
+AT_ONCE = 4
+LIMITS = ("--max-turns=4", f"--concurrency={AT_ONCE}", "--no-overlap")
 
 
 @pytest.fixture
@@ -25,6 +28,12 @@ def calls(here: Path) -> int:
     """How often the model was asked, by processes that may be gone."""
     file = here / "calls"
     return len(file.read_bytes()) if file.exists() else 0
+
+
+def answers(run: Path) -> int:
+    """How many answers of the model are recorded."""
+    logs = load_journal(run).sessions
+    return sum(one.id.lane != "agent" for log in logs for one in log.entries if one.id)
 
 
 def transcripts(run: Path) -> list[object]:
@@ -57,6 +66,7 @@ def check_it_stopped(ran, here: Path, run: str) -> int:
     assert "Traceback" not in ran.err
     asked = calls(here)
     assert 4 < asked < 200
+    assert asked - answers(here / run) <= AT_ONCE, "paid for, though it could not be recorded"
     return asked
 
 
@@ -66,7 +76,8 @@ def check_it_goes_on(convsim, here: Path, run: str, asked: int) -> None:
     ran = convsim("resume", run, "--quiet")
     assert ran.code == 0, ran.err
     assert transcripts(here / run) == transcripts(here / "whole")
-    assert calls(here) - asked - needed <= needed - asked + 4  # what was under way is asked again
+    again = calls(here) - needed - needed
+    assert 0 <= again <= AT_ONCE, "more than what was under way"
     assert convsim("replay", run).code == 0
 
 
@@ -79,6 +90,36 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_when_there_is_room(convsim, ma
         assert calls(many) == asked
         subprocess.run(["mount", "-o", "remount,size=8m", str(many / "small")], check=True)
         check_it_goes_on(convsim, many, "small/run", asked)
+
+
+def test_a_disk_that_is_full_from_the_start_costs_nothing(convsim, many) -> None:
+    with tiny_disk(many / "small", "16k"):
+        with suppress(OSError), (many / "small" / "ballast").open("wb", 0) as ballast:
+            while True:
+                ballast.write(b"." * 1024)
+        ran = convsim(*WORDS, *LIMITS, "--out=small/run")
+        assert ran.code in (2, 3)
+        assert "small/run" in ran.err
+        assert "cannot be written: No space left on device" in ran.err
+        assert "Traceback" not in ran.err
+        assert calls(many) == 0
+        (many / "small" / "ballast").unlink()
+        subprocess.run(["mount", "-o", "remount,size=8m", str(many / "small")], check=True)
+        assert convsim(*WORDS, *LIMITS, "--out=small/run").code == 0, "it can be started again"
+
+
+def test_results_that_could_not_be_written_are_in_the_journal(convsim, many) -> None:
+    """Results are a projection: going on with a whole run writes them, and asks nothing."""
+    (many / "run" / ".results.jsonl.new").mkdir(parents=True)  # in the place of the new file
+    ran = convsim(*WORDS, *LIMITS, "--out=run")
+    assert ran.code == 3
+    assert "some files of the run could not be written: run: Is a directory" in ran.err
+    assert not (many / "run" / "results.jsonl").exists()
+    asked = calls(many)
+    (many / "run" / ".results.jsonl.new").rmdir()
+    assert convsim("resume", "run", "--quiet").code == 0
+    assert len(transcripts(many / "run")) == len(MANY)
+    assert calls(many) == asked
 
 
 def test_a_record_that_is_only_half_written_stops_the_run_too(convsim, many) -> None:
@@ -119,10 +160,9 @@ def writing(many, started):
     """A run that goes on for as long as the test does."""
     (many / "cases.yaml").write_text("- {id: stuck, goal: x, script: [hang], goal_when: never}\n")
     run = started("run", "cases.yaml", "--agent=agents:shop", "--out=run", "--quiet")
-    until = time.monotonic() + 30
-    while not (many / "run" / "run.json").exists() and time.monotonic() < until:
+    while not has_journal(many / "run"):
+        assert run.poll() is None
         time.sleep(0.02)
-    time.sleep(0.3)
     return run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -14,10 +14,10 @@ from convsim_adapters.running.beginnings import Beginning, Origin
 from convsim_adapters.running.case_lists import read_cases
 from convsim_adapters.running.execution import execute, sessions_planned
 from convsim_adapters.running.headers import changed_cases, changed_settings, recorded_settings
-from convsim_adapters.running.plans import Plan, Settings, make_plan
+from convsim_adapters.running.plans import CasePlan, Plan, Settings, make_plan
 from convsim_adapters.running.recording import Record
 from convsim_adapters.running.results import Run, SessionResult
-from convsim_fp.core import Rules, Step, TestCase
+from convsim_fp.core import JsonObject, Rules, Step, TestCase, resume
 from convsim_fp.errors import InvalidSpec, Problem, ReplayMismatch
 from convsim_fp.interpreters import Resumed, Sink, no_sink
 from convsim_fp.journal import (
@@ -149,7 +149,7 @@ def _resumption(
             places.append(_with_its_agent(place, restart=restart) if process else place)
     if problems:
         raise InvalidSpec(problems)
-    return _beginning(places, journal)
+    return _beginning(places, _in_flight(places, plan, journal.headers))
 
 
 def _refuse_changes(plan: Plan, journal: Journal) -> None:
@@ -179,11 +179,11 @@ class _Place:
         """Whether it has ended, and that is recorded."""
         return not self.step.requests and self.log.ended is not None
 
-    @property
-    def in_flight(self) -> int:
+    def in_flight(self, *, overlap: bool) -> int:
         """How many of its requests may have been under way when its process was killed."""
-        ended = self.log.ended is not None or self.discarded is not None
-        return 0 if ended else len(self.step.requests)
+        if self.log.ended is not None or self.discarded is not None:
+            return 0
+        return len(resume(evolve(self.rules, overlap=overlap), self.step.state).requests)
 
 
 def _place(rules: Rules, log: SessionLog, *, check: Check, retry: Retry) -> _Place:
@@ -209,10 +209,21 @@ def _with_its_agent(place: _Place, *, restart: bool) -> _Place:
     return _Place(place.rules, log, begun_from(place.rules, log), discarded)
 
 
-def _beginning(places: list[_Place], journal: Journal) -> Beginning:
-    last = journal.headers[-1].settings
-    lanes = 2 if any(one.rules.overlap for one in places) else 1
-    at_once = cast("int", last.get("concurrency", 1)) * lanes
+def _in_flight(places: list[_Place], plan: Plan, headers: Iterable[Header]) -> int:
+    """How many requests may have been under way, by the settings of those that were killed."""
+    told = [header.settings for header in headers]
+    two = {one.case.id for one in plan.cases if any(_overlapped(one, then) for then in told)}
+    at_once = max(cast("int", then.get("concurrency", 1)) for then in told)
+    asked = sum(one.in_flight(overlap=one.log.case.id in two) for one in places)
+    return min(at_once * (2 if two else 1), asked)
+
+
+def _overlapped(one: CasePlan, then: JsonObject) -> bool:
+    told = then.get("overlap")
+    return bool(one.cast.user_asks and one.cast.goal_check_asks if told is None else told)
+
+
+def _beginning(places: list[_Place], in_flight: int) -> Beginning:
     return Beginning(
         resumed={one.log.session.id: Resumed(one.step, one.again) for one in places},
         records={one.log.session.id: Record.of(one.log.entries) for one in places},
@@ -223,6 +234,6 @@ def _beginning(places: list[_Place], journal: Journal) -> Beginning:
             if one.log.snapshot is not None and one.log.parent is not None
         },
         discarded=tuple(one.discarded for one in places if one.discarded is not None),
-        in_flight=min(at_once, sum(one.in_flight for one in places)),
+        in_flight=in_flight,
         goes_on=True,
     )

@@ -2,203 +2,187 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Literal, TypeAlias, cast
 
-from attrs import evolve, fields, frozen
+from attrs import evolve, frozen
 
 from convsim_adapters.journal_files import load_journal
-from convsim_adapters.running.case_lists import read_cases, selected
+from convsim_adapters.running.agents import AgentTarget
+from convsim_adapters.running.beginnings import Beginning
 from convsim_adapters.running.execution import execute
-from convsim_adapters.running.plans import Plan, Settings, make_plan
+from convsim_adapters.running.kept import Kept, keep, read_one
+from convsim_adapters.running.marked import Item, without_named_models
+from convsim_adapters.running.plans import Plan, make_plan
 from convsim_adapters.running.public import public_settings
 from convsim_adapters.running.replaying import Against
 from convsim_adapters.running.results import SessionResult
-from convsim_fp.core import StopReason, TestCase, freeze_object
+from convsim_fp.core import Lane, StopReason, freeze_object, new_session, start
+from convsim_fp.core.prompts import Prompt
 from convsim_fp.errors import InvalidSpec, JournalError, Problem
-from convsim_fp.journal import Journal, SessionLog, canonical_log, read_journal, read_segment
+from convsim_fp.interpreters import Resumed
+from convsim_fp.journal import SessionLog, begun_from, calls_again, canonical_log
 
-__all__ = ["Item", "Outcome", "file_name", "items_of", "play"]
+__all__ = ["Mode", "Outcome", "Place", "play"]
 
-UNSAFE = re.compile(r"[^\w.-]+")
-LONGEST = 80  # characters of a name that become part of a file's
-BESIDE = ("agent", "replay_agent", "select", "format")
+Mode: TypeAlias = Literal["none", "once", "all"]
+
 # What says how a conversation is played; the rest of the settings is about runs.
 KEPT = (
     "agent user goal_check user_model goal_model user_params goal_params agent_params user_leaves "
     "on_goal_check_failure max_turns max_asks seed"
 ).split()
 
-PLAYED = "user goal_check user_leaves on_goal_check_failure max_turns max_asks seed".split()
-
 
 @frozen
-class Item:
-    """One case of a marked test, and what it is played with; `found` where it came as a journal."""
+class Place:
+    """Where an item's journal is, and what the item is called on pytest's command line."""
 
-    case: TestCase
-    agent: Any
-    settings: Settings
-    replay_agent: bool = False
-    found: SessionLog | None = None
+    journal: Path
+    node: str
 
-    @property
-    def name(self) -> str:
-        """What it is called among the items of its test."""
-        return str(self.case.id)
+    def record(self, mode: Mode) -> str:
+        """The line that records it."""
+        return f"pytest --convsim-record={mode} {quote(self.node)}"
 
 
 @frozen
 class Outcome:
-    """How an item went. `failure` is why it could not be played from what is recorded."""
+    """How an item went.
+
+    `failure` is why its conversation is none to hold assertions against, `departs` where the agent
+    departs from the record, `recorded` the journal that was written.
+    """
 
     result: SessionResult
     failure: str = ""
     departs: str = ""
-
-    @property
-    def shown(self) -> str:
-        """The conversation, and where it departs from its record."""
-        one = self.result
-        lines = [f"{one.id}: {one.stop_reason} after {one.turns} turns; {one.why}"]
-        for message in one.transcript:
-            lines.append(f"{message.speaker}: {message.text}")
-            lines += [f"    called {call.name} {call.arguments}" for call in message.tool_calls]
-        if self.departs:
-            lines += ["", "departs from its record:", self.departs]
-        return "\n".join(lines)
+    recorded: Path | None = None
 
 
-def items_of(file: Path, args: tuple[Any, ...], told: Mapping[str, Any]) -> tuple[Item, ...]:
-    """The items that a marked test of a file stands for.
+def play(item: Item, place: Place, *, mode: Mode, agent: AgentTarget | None = None) -> Outcome:
+    """Play an item: from its journal, or live with what is recorded kept, as the mode says.
 
-    Raises `InvalidSpec` with all problems of the marker and of the cases.
+    `agent` is that of the item's fixture. Raises `InvalidSpec` and `JournalError` where it cannot
+    be played at all.
     """
-    if len(args) != 1:
-        raise InvalidSpec([Problem("the marker", "expects one argument: cases, or a file of them")])
-    known = {one.name for one in fields(Settings)} | set(BESIDE)
-    if unknown := sorted(set(told) - known):
-        raise InvalidSpec(Problem(name, "is no setting of simulate") for name in unknown)
-    if "agent" not in told and not told.get("replay_agent"):
-        raise InvalidSpec([Problem("agent", "is missing; say whom to talk to")])
-    given = _beside(file, args[0])
-    agent, recorded = told.get("agent"), bool(told.get("replay_agent"))
-    wanted = {key: value for key, value in told.items() if key not in BESIDE}
-    if isinstance(given, Path) and (found := _journal_at(given)).sessions:
-        settings = Settings(**{**_played(found), **wanted})
-        return tuple(Item(log.case, agent, settings, recorded, log) for log in found.sessions)
-    settings = Settings(**wanted)
-    cases, _ = read_cases(given, told.get("format", "auto"))
-    chosen = selected(cases, told.get("select", ()))
-    items = tuple(Item(case, agent, settings, recorded) for case in chosen)
-    for item in items:
-        _plan(item, live=False)  # refused when it is collected, not when it is played
-    return items
+    place = place if item.file is None else evolve(place, journal=item.file)
+    item = item if agent is None else evolve(item, agent=agent)
+    there = place.journal.exists()
+    if mode == "all" or (mode == "once" and not there):
+        return _recorded(item, place)
+    kept = item.found or (_read(place) if there else None)
+    if kept is not None and (changed := tuple(_changed(item, kept))):
+        raise InvalidSpec([*changed, Problem("record it anew:", place.record("all"))])
+    return _replayed(item, place, kept)
 
 
-def play(item: Item, journal: Path, *, mode: str) -> Outcome:
-    """Play an item: from its journal, or live with what is recorded kept, as the mode says."""
-    there = item.found is not None or journal.exists()
-    if (mode == "all" and item.found is None) or (mode == "once" and not there):
-        return _recorded(item, journal)
-    log = item.found if item.found is not None else _only_log(journal) if there else None
-    answers = Against(() if log is None else (log,), agent_too=item.replay_agent)
-    run = execute(_plan(item, live=False), save=False, around=answers.around)
-    [result] = run.sessions
-    departs = "\n".join(str(one) for one in answers.departed.values())
-    if result.stop_reason is not StopReason.CANCELLED:
-        return Outcome(result, departs=departs)
-    return Outcome(result, _why(journal, log, departs), departs)
+def _read(place: Place) -> Kept:
+    try:
+        return read_one(place.journal)
+    except JournalError as error:
+        raise JournalError(f"{error}; record it anew: {place.record('all')}") from error
 
 
-def file_name(name: str) -> str:
-    """A file's name for an item, its own for each.
-
-    >>> file_name("refund"), file_name("a/b")
-    ('refund.jsonl', 'a_b-c14cddc0.jsonl')
-    """
-    safe = UNSAFE.sub("_", name)[:LONGEST]
-    if safe != name:
-        safe = f"{safe}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-    return f"{safe}.jsonl"
-
-
-def _recorded(item: Item, journal: Path) -> Outcome:
+def _recorded(item: Item, place: Place) -> Outcome:
     """Play live, and keep the journal; of a session that failed nothing is kept."""
-    plan = _plan(item, live=True)
+    if item.file is not None:
+        read_one(item.file)  # of several sessions the others would be lost
+    plan = _live(item)
     with TemporaryDirectory() as made:
-        [result] = execute(plan, out=Path(made) / "run").sessions
-        [log] = load_journal(Path(made) / "run").sessions
+        directory = Path(made) / "run"
+        [result] = execute(plan, out=directory, beginning=_beginning(item, plan)).sessions
+        logs = load_journal(directory).sessions
+    if failure := _failure(result):
+        return Outcome(result, failure)
+    [log] = (one for one in logs if one.session.id == result.id)
+    told = public_settings(plan)
+    settings = freeze_object({name: told[name] for name in KEPT})
+    keep(place.journal, canonical_log(_forked(item, log), settings=settings))
+    return Outcome(result, recorded=place.journal)
+
+
+def _replayed(item: Item, place: Place, kept: Kept | None) -> Outcome:
+    plan = _offline(item)
+    beginning = _beginning(item, plan)
+    [step] = (one.step for one in beginning.resumed.values())
+    logs = () if kept is None else (evolve(kept.log, session=step.state.session),)
+    answers = Against(logs, agent_too=item.replay_agent)
+    [result] = execute(plan, save=False, beginning=beginning, around=answers.around).sessions
+    departs = "\n".join(map(str, answers.departed.values()))
+    if result.stop_reason is not StopReason.CANCELLED or not departs:
+        return Outcome(result, _failure(result), departs)
+    if kept is None:
+        return Outcome(result, f"no journal at {place.journal}; record it: {place.record('once')}")
+    again = f"what is asked now has no recorded answer; record it anew: {place.record('all')}"
+    return Outcome(result, f"{departs}\n{again}")
+
+
+def _failure(result: SessionResult) -> str:
+    """Why a session came to no end of its own: an assertion that holds of it says nothing."""
     if not (result.failed or result.cut_short):
-        told = public_settings(plan)
-        settings = freeze_object({name: told[name] for name in KEPT})
-        _write(journal, canonical_log(log, settings=settings))
-    return Outcome(result)
+        return ""
+    turns = f"{result.turns} turn{'s' * (result.turns != 1)}"
+    return f"{result.id} ended as {result.stop_reason} after {turns}: {result.why}"
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a whole file beside its place, then put it there: other workers see all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=".") as made:
-        new = Path(made) / path.name
-        new.write_text(text, "ascii")
-        new.replace(path)
-
-
-def _plan(item: Item, *, live: bool) -> Plan:
-    """The plan of an item; models are only there where it is played live."""
+def _live(item: Item) -> Plan:
+    if item.agent is None:
+        what = "is missing, and no journal is there yet that it could answer from; give agent="
+        raise InvalidSpec([Problem("agent", what)])
     # Without overlap a conversation asks the same each time, and nothing that goes to waste.
-    settings = evolve(item.settings, overlap=False)
-    if not live:
-        settings = evolve(
-            settings, user_model=None, goal_model=None, user_params=None, goal_params=None
-        )
-    agent = _nobody if item.agent is None else item.agent
-    return make_plan([item.case], agent, settings, to_run=live)
+    settings = evolve(item.settings, overlap=False, trials=1)
+    return make_plan([item.case], item.agent, settings)
 
 
-def _nobody(messages: object) -> str:
+def _offline(item: Item) -> Plan:
+    """The plan of an item whose models, and perhaps whose agent, answer from the record."""
+    settings = evolve(without_named_models(item.settings), overlap=False, trials=1)
+    if not item.replay_agent:
+        return make_plan([item.case], item.agent, settings, to_run=False)
+    return make_plan([item.case], _nobody, evolve(settings, agent_params=None), to_run=False)
+
+
+def _nobody(messages: object, **context: object) -> str:
+    del context
     raise JournalError(f"the agent answers from the record, and was called with {messages!r:.40}")
 
 
-def _why(journal: Path, log: SessionLog | None, departs: str) -> str:
-    if log is None:
-        return f"no journal at {journal}; record it: pytest --convsim-record=once"
-    again = "record it anew: pytest --convsim-record=all"
-    return f"{departs}\nwhat is asked now has no recorded answer; {again}"
+def _beginning(item: Item, plan: Plan) -> Beginning:
+    """Where its session begins, by the name that the plan has for it: its trial, or its journal."""
+    [planned] = plan.cases
+    name = new_session(str(planned.case.id)).id
+    if item.found is None:
+        session = new_session(str(planned.case.id), item.trial, item.settings.seed)
+        return Beginning(resumed={name: Resumed(start(planned.rules, planned.case, session))})
+    log = item.found.log
+    step = begun_from(planned.rules, log)
+    remembers = log.snapshot is not None and plan.agent_state != "transcript"
+    calls = log.snapshot.calls if log.snapshot is not None and remembers else ()
+    again = calls_again(calls, log.case, log.session, step.state.transcript)
+    return Beginning(resumed={name: Resumed(step, again)})
 
 
-def _only_log(journal: Path) -> SessionLog:
-    logs = _journal_at(journal).sessions
-    if len(logs) != 1:
-        raise JournalError(f"{journal} holds {len(logs)} sessions, expected one; record it anew")
-    return logs[0]
+def _forked(item: Item, log: SessionLog) -> SessionLog:
+    """What was recorded of a session that began where another one's turn did."""
+    if item.found is None or item.found.log.snapshot is None:
+        return log
+    found = item.found.log
+    return evolve(log, snapshot=found.snapshot, parent=found.parent)
 
 
-def _journal_at(path: Path) -> Journal:
-    """What a file holds that is a journal; nothing of any other file."""
-    text = path.read_bytes().decode("latin-1") if path.is_file() else ""
-    if not text.startswith('{"crc":"'):
-        return Journal()
-    return read_journal([read_segment(text, file=str(path))])
-
-
-def _played(journal: Journal) -> dict[str, Any]:
-    """How the conversation of a journal was played, but for its models and its agent."""
-    recorded = journal.headers[0].settings
-    return {name: recorded[name] for name in PLAYED if recorded.get(name) is not None}
-
-
-def _beside(file: Path, cases: Any) -> Any:
-    """Files of cases are named from where the test is."""
-    if isinstance(cases, str | Path):
-        return file.parent / cases
-    if not isinstance(cases, list | tuple):
-        return cases
-    listed = cast("list[Any]", cases)
-    named = all(isinstance(one, str | Path) for one in listed)
-    return [file.parent / one for one in listed] if named else listed
+def _changed(item: Item, kept: Kept) -> Iterator[Problem]:
+    """The models whose answers are recorded, where the marker names others now."""
+    asked = {one.id.lane for one in kept.log.folded if one.id and isinstance(one.content, Prompt)}
+    settings = item.settings
+    judge = settings.goal_model or settings.user_model
+    for lane, name, now in (
+        (Lane.USER, "user_model", settings.user_model),
+        (Lane.GOAL_CHECK, "goal_model", judge),
+    ):
+        then = cast("str | None", kept.settings.get(name))
+        if lane in asked and isinstance(now, str) and then is not None and now != then:
+            yield Problem(name, f"is {now!r:.80}, and was {then!r:.80} when it was recorded")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,9 +108,12 @@ def test_each_case_is_an_item_and_what_models_said_is_recorded_once(run, here) -
         "test_desk.journals/test_the_desk/played.jsonl",
         "test_desk.journals/test_the_desk/scripted.jsonl",
     ]
+    assert "convsim recorded 2 journals; look at them, and commit them:" in ran.out
     before, calls = journals(here), asked(here)
     assert calls > 0
-    assert run(CI="1").code == 0
+    ran = run(CI="1")
+    assert ran.code == 0, ran.out
+    assert "convsim recorded" not in ran.out
     assert run("-n2").code == 0
     assert (journals(here), asked(here)) == (before, calls)
 
@@ -197,6 +201,92 @@ def test_a_fixture_without_its_marker_is_told(run, here) -> None:
     assert "mark it with @pytest.mark.convsim" in run().out
 
 
+def test_a_marker_without_its_fixture_is_told(run, here) -> None:
+    """It would pass, and test nothing. One that the whole module has may not concern a test."""
+    (here / "test_desk.py").write_text(
+        TEST.replace("(convsim_session)", "()").replace("assert convsim_session.achieved", "pass")
+    )
+    ran = run()
+    assert ran.code == 2
+    assert "is marked convsim, but plays nothing; let it take convsim_session" in ran.out
+    (here / "test_desk.py").write_text(
+        "import pytest\npytestmark = pytest.mark.convsim(agent='desk:desk')\ndef test_it(): ...\n"
+    )
+    assert run().code == 0
+
+
+def test_markers_of_a_module_are_joined_and_the_agent_may_be_a_fixture(run, here) -> None:
+    """The closest marker has the last word; trials are items of their own."""
+    (here / "test_desk.py").write_text("""
+import pytest
+
+pytestmark = pytest.mark.convsim(agent_fixture="the_desk", user_model="desk:model", trials=2)
+
+
+@pytest.fixture
+def the_desk(tmp_path):
+    from desk import desk
+
+    def noted(messages):
+        (tmp_path / "noted").touch()
+        return desk(messages)
+
+    return noted
+
+
+@pytest.mark.convsim("cases.yaml", max_turns=1, select="scripted")
+def test_once(convsim_session, tmp_path):
+    assert convsim_session.turns == 1
+    assert (tmp_path / "noted").exists()
+
+
+@pytest.mark.convsim("cases.yaml")
+def test_often(convsim_session):
+    assert convsim_session.achieved
+""")
+    ran = run("-v")
+    assert ran.code == 0, ran.out
+    assert "test_often[played/2] PASSED" in ran.out
+    assert "test_once[scripted/2] PASSED" in ran.out
+    ran = run("test_desk.py::test_often[played/2]", "-v", CI="1")
+    assert ran.code == 0, ran.out
+    assert "1 passed" in ran.out
+
+
+def test_the_line_that_a_failure_shows_records_that_item_alone(run, here) -> None:
+    run()
+    before = journals(here)
+    (here / "desk.py").write_text(DESK.replace("Which order is it?", "Which one?"))
+    [line] = {
+        line.partition("record it anew: pytest ")[2].strip()
+        for line in run("--convsim-record=none").out.splitlines()
+        if line.startswith("what is asked now")
+    }
+    ran = run(*shlex.split(line))
+    assert ran.code == 0, ran.out
+    assert "convsim recorded 1 journal;" in ran.out
+    changed = {name for name, text in journals(here).items() if text != before[name]}
+    assert changed == {"test_desk.journals/test_the_desk/played.jsonl"}
+
+
+def test_a_journal_that_was_damaged_is_named_without_a_traceback(run, here) -> None:
+    run("-k", "scripted")
+    [name] = journals(here)
+    (here / name).write_text(journals(here)[name].replace("W8", "W9"))
+    ran = run("-k", "scripted")
+    assert ran.code == 1
+    assert f"{name}: record 1 (byte " in ran.out
+    assert "record it anew: pytest --convsim-record=all 'test_desk.py::test_the" in ran.out
+    assert "journal/lines.py" not in ran.out
+
+
+def test_a_field_that_nothing_reads_is_warned_of(run, here) -> None:
+    (here / "cases.yaml").write_text(CASES + "  goal_wen: refunded\n")
+    ran = run("-k", "scripted")
+    assert ran.code == 0, ran.out
+    assert 'cases.yaml:8: cases[1] ("scripted"): goal_wen' in ran.out
+
+
 def test_other_parameters_have_journals_of_their_own(run, here) -> None:
     (here / "test_desk.py").write_text(
         TEST.replace(
@@ -224,6 +314,11 @@ def test_a_journal_alone_is_a_test_case(run, here) -> None:
     assert ran.code == 0, ran.out
     assert "test_the_desk[played] PASSED" in ran.out
     assert asked(here) == calls
+    (here / "desk.py").write_text(DESK.replace("Which order is it?", "Which one?"))
+    assert run().code == 1
+    assert run("--convsim-record=all").code == 0
+    assert "Which one?" in (here / "found.jsonl").read_text()
+    assert run(CI="1").code == 0
 
 
 def test_the_plugin_is_there_and_costs_no_import(run, here) -> None:
@@ -236,11 +331,16 @@ def test_the_plugin_is_there_and_costs_no_import(run, here) -> None:
     assert "convsim" in run("--markers").out
 
 
-def test_a_session_that_failed_is_not_recorded(run, here) -> None:
+def test_a_session_that_failed_fails_its_test_and_is_not_recorded(run, here) -> None:
+    """Else an assertion such as "nobody was promised a refund" would hold of nothing at all."""
     (here / "desk.py").write_text(DESK + "\n\ndef model(request):\n    raise OSError('no line')\n")
+    (here / "test_desk.py").write_text(
+        TEST.replace("    assert convsim_session.achieved", "    pass")
+    )
     ran = run("-k", "played")
     assert ran.code == 1
-    assert "user_failed" in ran.out
+    assert "played/1 ended as user_failed after 0 turns: port_error: OSError: no line" in ran.out
+    assert "1 failed" in ran.out
     assert journals(here) == {}
 
 

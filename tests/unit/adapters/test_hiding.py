@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 from io import StringIO
 from urllib.parse import quote, quote_plus
 
@@ -77,7 +78,8 @@ def test_what_is_too_short_or_blank_is_no_secret() -> None:
         ("PGPASSWORD", KEY, [KEY]),
         ("DB_PASS", KEY, [KEY]),
         ("DATABASE_URL", f"postgres://me:{quote(KEY, safe='')}@db/shop", [KEY]),
-        ("BROKEN_URL", "http://[oops", ["http://[oops"]),
+        ("BROKEN_URL", f"http://me:{KEY}@[oops", [KEY]),
+        ("OTHER_URL", "http://[oops", []),
         ("HOME", "/home/me", []),
         ("PROXY", "http://proxy:3128", []),
         ("MAX_TOKENS", "100000", []),
@@ -143,8 +145,7 @@ def test_a_log_that_somebody_builds_on_is_left_to_them(logged: StringIO) -> None
     before = logging.getLogRecordFactory()
     try:
         with hiding_logs([KEY]):
-            ours = logging.getLogRecordFactory()
-            logging.setLogRecordFactory(lambda *args, **more: ours(*args, **more))
+            logging.setLogRecordFactory(partial(logging.getLogRecordFactory()))
         logging.getLogger("somebody.elses").info("%s", KEY)
         assert logged.getvalue() == "(secret)\n"
     finally:

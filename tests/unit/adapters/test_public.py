@@ -1,16 +1,22 @@
 """What of the settings is written down: nothing that could be a secret."""
 
 import json
+from urllib.parse import quote
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convsim_adapters.running.plans import Settings, make_plan
-from convsim_adapters.running.public import HARMLESS, public_settings, public_url
+from convsim_adapters.running.public import HARMLESS, public_settings, public_url, secrets_of
 
 CANARY = "canary-0123456789"
 CASE = {"goal": "x", "script": ["Hi."], "goal_when": "hi"}
+keys = st.text(st.characters(codec="utf-8"), min_size=6, max_size=20)
 names = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12)
+
+
+def secrets_among(agent="http://127.0.0.1:9/v1", **settings) -> tuple[str, ...]:
+    return secrets_of(make_plan([CASE], agent, Settings(**settings)))
 
 
 def written(agent="http://127.0.0.1:9/v1", **settings) -> str:
@@ -24,6 +30,20 @@ def test_only_parameters_that_are_known_to_be_harmless_are_written_down(params) 
     told = written(agent_params=kept)
     assert CANARY not in told
     assert all(key in told for key in kept)
+
+
+@given(keys)
+def test_what_is_secret_in_an_address_is_known_to_be(key) -> None:
+    """Law: of the agent's address and of a model's, wherever in it a key stands."""
+    for url in (f"http://me:{quote(key, safe='')}@h/v1", f"http://h/v1?k={quote(key, safe='')}"):
+        agent, model = secrets_among(agent=url), secrets_among(agent_params={"api_base": url})
+        assert key in agent
+        assert key in model
+
+
+def test_an_address_that_is_none_is_not_written_down() -> None:
+    assert "canary" not in written(agent_params={"api_base": f"me:{CANARY}@h/v1"})
+    assert f"me:{CANARY}@h/v1" in secrets_among(agent_params={"api_base": f"me:{CANARY}@h/v1"})
 
 
 def test_what_is_harmless_is_kept() -> None:

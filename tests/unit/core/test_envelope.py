@@ -15,6 +15,11 @@ def test_a_number_that_cannot_be_written_down_is_unknown(field, given) -> None:
     assert getattr(Facts(**{field: given}), field) is None
 
 
+def test_what_else_there_is_can_be_written_down_too() -> None:
+    found = Facts(attempts=None, price_source=7, errors=[ValueError("x")])
+    assert (found.attempts, found.price_source, found.errors) == (1, "7", ("x",))
+
+
 @pytest.mark.parametrize("given", [0, 7, 2**70, -1, 0.5, 1e300])
 def test_any_other_number_is_kept_as_it_is(given) -> None:
     found = Facts(cost=given).cost

@@ -19,13 +19,16 @@ from convsim_fp.journal import (
     discarding,
     ended,
     read_journal,
+    read_lines,
     read_segment,
     replay,
     resumed,
     same_answer,
     snapshot_before,
+    write_line,
 )
-from convsim_fp.journal.upcasts import upcast
+from convsim_fp.journal.logs import _record
+from convsim_fp.journal.upcasts import upcasts_from
 from convsim_fp.journal.writing import read_back, recorded
 from convsim_fp.testing import fake_agent
 from convsim_fp.testing.playing import Played, play, records_of, segment_of
@@ -171,12 +174,15 @@ def test_an_interruption_has_no_request_to_read_back() -> None:
 
 
 def test_a_record_of_an_earlier_format_is_read_through_all_upcasts_that_follow() -> None:
-    upcasts = (lambda it: {**it, "b": it["a"] + 1}, lambda it: {**it, "c": it["b"] + 1})
-    assert upcast({"a": 1}, 1, upcasts=upcasts) == {"a": 1, "b": 2, "c": 3}
-    assert upcast({"a": 1, "b": 5}, 2, upcasts=upcasts) == {"a": 1, "b": 5, "c": 6}
-    assert upcast({"a": 1}, 3, upcasts=upcasts) == {"a": 1}
+    one, two = (lambda it: {**it, "b": it["a"] + 1}, lambda it: {**it, "c": it["b"] + 1})
+    assert upcasts_from(1, upcasts=(one, two)) == (one, two)
+    assert upcasts_from(2, upcasts=(one, two)) == (two,)
+    assert upcasts_from(3, upcasts=(one, two)) == ()
     with pytest.raises(UnknownVersion, match="is 4, and this release reads 1 to 3; read it with"):
-        upcast({}, 4, upcasts=upcasts)
+        upcasts_from(4, upcasts=(one, two))
+    line = next(read_lines(write_line(0, {"kind": "discarded", "a": 1})))
+    with pytest.raises(CorruptEntry, match=r"extra fields found \(a, b, c\)"):
+        _record(line, "", (one, two))
 
 
 def test_a_segment_that_is_followed_is_read_as_its_header_says() -> None:

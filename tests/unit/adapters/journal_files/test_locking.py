@@ -24,7 +24,11 @@ with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
-FORKING = "import os; child = os.fork() or time.sleep(600); print(child, flush=True)"
+FORKING = (
+    "import os; there, here = os.pipe(); "
+    "child = os.fork() or (os.write(here, b'.'), time.sleep(600)); "
+    "os.read(there, 1); print(child, flush=True)"
+)
 
 
 @pytest.fixture
@@ -83,8 +87,8 @@ def test_a_child_that_survives_its_killed_parent_does_not_hold_the_lock(
     """An agent may work with processes of its own, which wait for their parent for ever."""
     first = holder(FORKING)
     child = int(first.stdout.readline())
+    assert first.stdout.readline() == "held\n"
     try:
-        assert first.stdout.readline() == "held\n"
         first.kill()
         first.wait()
         with locked(tmp_path):

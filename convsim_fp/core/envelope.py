@@ -22,7 +22,7 @@ N = TypeVar("N", int, float)
 
 def _whole(given: int | None) -> int | None:
     """A number that can be written down; anything else is unknown, and no reason to fail."""
-    if not isinstance(given, int) or isinstance(given, bool):
+    if given is None or not isinstance(given, int) or isinstance(given, bool):
         return None
     return int(given) if given.bit_length() <= MAX_INTEGER_BITS else None
 
@@ -43,7 +43,7 @@ def _name(given: str | None) -> str | None:
 
 
 def _texts(given: Iterable[str]) -> tuple[str, ...]:
-    return tuple(map(str, given))
+    return tuple(map(str, given)) if given else ()
 
 
 @frozen

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.json_values import freeze_object
 from convsim_fp.core.observations import AgentReplied, Generated
+from convsim_fp.core.prompts import Voice
 from convsim_fp.core.requests import Lane, RequestId
-from convsim_fp.core.transcript import Message, ToolCall
+from convsim_fp.core.transcript import Message, Speaker, ToolCall
 from convsim_fp.journal.records import Asked, EntryRecord
 
 __all__ = ["request_id", "usual_entry"]
 
 REQUEST_ID = re.compile(r"(0|[1-9]\d{0,8})/(user|agent|goal_check)/(0|[1-9]\d{0,8})", re.ASCII)
+VOICES: Mapping[str, Voice] = MappingProxyType({"user": "user", "judge": "judge"})
+SPEAKERS: Mapping[str, Speaker] = MappingProxyType({"user": "user", "agent": "agent"})
 LANES = MappingProxyType({lane.value: lane for lane in Lane})
 
 
@@ -30,9 +34,16 @@ def request_id(value: object) -> RequestId:
     >>> request_id("3/user/1")
     RequestId(turn=3, lane=<Lane.USER: 'user'>, nth=1)
     """
-    found = REQUEST_ID.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    if not isinstance(value, str):
         raise TypeError(f"is {value!r:.60}, expected turn/lane/nth")
+    return _request_id(value)
+
+
+@lru_cache(maxsize=1024)  # a run has the same few places in every session
+def _request_id(text: str) -> RequestId:
+    found = REQUEST_ID.fullmatch(text)
+    if found is None:
+        raise TypeError(f"is {text!r:.60}, expected turn/lane/nth")
     return RequestId(int(found[1]), LANES[found[2]], int(found[3]))
 
 
@@ -72,10 +83,8 @@ def _seen(read: dict[str, Any]) -> Generated | AgentReplied:
 
 def _message(read: dict[str, Any]) -> Message:
     _check(read, MESSAGE)
-    calls, speaker = read.get("tool_calls"), read["speaker"]
-    if speaker not in ("user", "agent"):
-        raise ValueError(speaker)
-    return Message(speaker, read["text"], () if calls is None else _calls(calls))
+    calls = read.get("tool_calls")
+    return Message(SPEAKERS[read["speaker"]], read["text"], () if calls is None else _calls(calls))
 
 
 def _calls(read: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
@@ -86,16 +95,22 @@ def _calls(read: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
 
 def _asked(read: dict[str, Any]) -> Asked:
     _check(read, ASKED)
-    schema, voice = read.get("schema"), read["speaks_as"]
-    if voice not in ("user", "judge"):
-        raise ValueError(voice)
+    voice, question = read["speaks_as"], read["question"]
+    if len(read) == 3 and read.get("same"):
+        return _asked_again(voice, question)
+    schema = read.get("schema")
     return Asked(
-        voice,
-        read["question"],
+        VOICES[voice],
+        question,
         read.get("system", ""),
         None if schema is None else freeze_object(schema),
         same=read.get("same", False),
     )
+
+
+@lru_cache(maxsize=1024)  # nearly all prompts of a run end in one of a few questions
+def _asked_again(voice: str, question: str) -> Asked:
+    return Asked(VOICES[voice], question, same=True)
 
 
 def _facts(read: dict[str, Any]) -> Facts:

@@ -144,7 +144,7 @@ def replay(
     """
     given = given_now(ctx, told)
     if agent is None and not go_on:
-        return _replayed(directory, case, check=check, as_json=as_json)
+        return _replayed(directory, case, given, check=check, as_json=as_json)
     from convsim_adapters.running.replaying import plan_against  # noqa: PLC0415  not for --help
 
     found = tried(lambda: plan_against(directory, agent, case=case, go_on=go_on, given=given))
@@ -169,10 +169,12 @@ def replay(
     return max(code, UNDER_RATE) if departed else code
 
 
-def _replayed(directory: Path, case: str | None, *, check: Any, as_json: bool) -> int:
+def _replayed(
+    directory: Path, case: str | None, given: dict[str, Any], *, check: Any, as_json: bool
+) -> int:
     from convsim_adapters.running.replaying import replay_run  # noqa: PLC0415  not for --help
 
-    found = tried(lambda: replay_run(directory, case, check=check))
+    found = tried(lambda: replay_run(directory, case, check=check, **given))
     if found is None:
         return BAD_INPUT
     departed = [one for one in found if one.divergence is not None]

@@ -11,7 +11,7 @@ from attrs import evolve
 from convsim_adapters.journal_files import load_journal
 from convsim_adapters.running.beginnings import Beginning, Origin
 from convsim_adapters.running.execution import execute, sessions_planned
-from convsim_adapters.running.headers import recorded_settings
+from convsim_adapters.running.headers import is_nameless, recorded_settings
 from convsim_adapters.running.plans import Plan, Settings, make_plan
 from convsim_adapters.running.replaying import logs_of, rules_again
 from convsim_adapters.running.results import Run, SessionResult
@@ -19,7 +19,7 @@ from convsim_adapters.running.resuming import header_among
 from convsim_fp.core import resume as go_on
 from convsim_fp.errors import InvalidSpec, JournalError, Problem
 from convsim_fp.interpreters import Resumed, Sink, no_sink
-from convsim_fp.journal import Parent, SessionLog, calls_again, snapshot_before
+from convsim_fp.journal import Journal, Parent, SessionLog, calls_again, snapshot_before
 
 __all__ = ["fork_plan", "fork_run"]
 
@@ -66,7 +66,9 @@ def fork_plan(
     journal = load_journal(path)
     log = _only(logs_of(journal, case))
     try:
-        snapshot = snapshot_before(rules_again(journal)(log), log, at_turn)
+        snapshot = snapshot_before(
+            rules_again(journal, _unnamed(journal, given))(log), log, at_turn
+        )
     except JournalError as error:
         raise InvalidSpec([Problem("", str(error))]) from error
     told = recorded_settings(header_among(journal), given)
@@ -77,6 +79,16 @@ def fork_plan(
     plan = make_plan([played], agent, settings)
     parent = Parent(path.resolve().name, log.session.id, at_turn)
     return plan, _forked(plan, Origin(snapshot, parent))
+
+
+def _unnamed(journal: Journal, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in for a recorded function that no name leads to: what is given for it now."""
+    recorded = header_among(journal).settings
+    return {
+        name: given[name]
+        for name in ("user", "goal_check")
+        if name in given and is_nameless(recorded.get(name))
+    }
 
 
 def _only(logs: tuple[SessionLog, ...]) -> SessionLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, cast
@@ -15,13 +16,14 @@ from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.journal import FORMAT, MACHINE, Header, SessionLog
 from convsim_fp.texts import V1
 
-__all__ = ["changed_cases", "changed_settings", "header_of", "recorded_settings"]
+__all__ = ["changed_cases", "changed_settings", "header_of", "is_nameless", "recorded_settings"]
 
 # What cannot change how a conversation goes, but only when it goes on and when it stops.
 FREE = frozenset(
     "concurrency durability file_format files max_cost max_seconds max_tokens overlap retries "
     "select timeout withheld".split()
 )
+NAMELESS = re.compile(r"^__main__:|<(?:lambda|locals)>")
 PLAYED = ("user", "goal_check", "user_model", "goal_model")
 
 
@@ -46,7 +48,8 @@ def recorded_settings(header: Header, given: Mapping[str, Any]) -> dict[str, Any
         known = cast("dict[str, Any]", recorded.get(name) or {})
         written = {key: value for key, value in known.items() if value != WITHHELD}
         told[name] = {**written, **(given.get(name) or {})}
-    missing = [
+    missing = [*_nameless(told)]
+    missing += [
         Problem(name, "was not written down, since it may be secret; give it again")
         for name in cast("list[str]", recorded.get("withheld") or [])
         if not _is_given(name, given)
@@ -54,6 +57,24 @@ def recorded_settings(header: Header, given: Mapping[str, Any]) -> dict[str, Any
     if missing:
         raise InvalidSpec(missing)
     return told
+
+
+def is_nameless(value: object) -> bool:
+    """Whether a recorded name leads to nothing in another process.
+
+    >>> is_nameless("__main__:desk"), is_nameless("shop.agent:Desk")
+    (True, False)
+    """
+    return isinstance(value, str) and NAMELESS.search(value) is not None
+
+
+def _nameless(told: Mapping[str, Any]) -> Iterator[Problem]:
+    """Functions of somebody's own that no name leads to in another process."""
+    for name in ("agent", *PLAYED):
+        value: object = told.get(name)
+        if is_nameless(value):
+            what = f"was {value!r:.80}, which no other process finds by this name; give it again"
+            yield Problem(name, f"{what} ({name}=)")
 
 
 def _is_given(name: str, given: Mapping[str, Any]) -> bool:

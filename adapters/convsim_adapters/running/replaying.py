@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from attrs import Factory, define, evolve, field, frozen
@@ -56,6 +57,7 @@ __all__ = [
 # What a replay does without: nobody is called.
 MODELS = ("user_model", "goal_model", "user_params", "goal_params")
 CALLED = ("agent", "agent_params", *MODELS)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 FREE_OF_CHARGE = Facts(input_tokens=0, output_tokens=0, cost=0.0, attempts=0)
 NOT_SENT = Facts(attempts=0)
 
@@ -70,24 +72,31 @@ class Replayed:
 
 
 def replay_run(
-    directory: str | Path, case: str | None = None, *, check: Check = "content"
+    directory: str | Path, case: str | None = None, *, check: Check = "content", **given: Any
 ) -> tuple[Replayed, ...]:
     """Fold every recorded session of a run again, or those of one case; nobody is called.
 
-    Each has to make the same requests and come to the same transcript and stop reason. Raises
-    `InvalidSpec` where the run cannot be had back, and `JournalError` where the journal is broken.
+    Each has to make the same requests and come to the same transcript and stop reason. A ``user``
+    or a ``goal_check`` of your own that no name leads to is `given` again. Raises `InvalidSpec`
+    where the run cannot be had back, and `JournalError` where the journal is broken.
     """
     journal = load_journal(Path(directory))
-    rules = rules_again(journal)
+    rules = rules_again(journal, given)
     return tuple(_replayed(rules, log, check) for log in logs_of(journal, case))
 
 
-def rules_again(journal: Journal) -> Callable[[SessionLog], Rules]:
+def rules_again(
+    journal: Journal, given: Mapping[str, Any] = NOTHING
+) -> Callable[[SessionLog], Rules]:
     """The rules that each session of a run was played by; needs neither models nor the agent."""
     bare = _without(journal, CALLED)
-    plan = plan_again(bare, {}, recorded_cases=True, to_run=False)
+    plan = plan_again(bare, _without_models(given), recorded_cases=True, to_run=False)
     rules = {one.case.id: one.rules for one in plan.cases}
     return lambda log: rules[log.case.id]
+
+
+def _without_models(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in CALLED}
 
 
 def logs_of(journal: Journal, name: str | None) -> tuple[SessionLog, ...]:

@@ -18,7 +18,7 @@ from convsim_adapters import (
     resume_run,
     simulate,
 )
-from convsim_fp import Reply
+from convsim_fp import Reply, Say
 from convsim_fp.core import Lane
 from convsim_fp.errors import AgentError, InvalidSpec, TimedOut
 from convsim_fp.interpreters import Facts
@@ -371,3 +371,18 @@ def test_two_runs_are_compared_session_by_session(tmp_path: Path) -> None:
     assert all(pair.departs is None and not pair.changed for pair in diff_runs(before, before))
     (gone, *_) = diff_runs(before, evolve(after, sessions=after.sessions[1:]))
     assert (gone.id, gone.after, gone.changed) == ("refund/1", None, True)
+
+
+def test_functions_that_no_name_leads_to_have_to_be_given_again(tmp_path: Path) -> None:
+    def user(view):
+        return Say(f"hello {view.turn}")
+
+    case = [{"id": "a/b c", "goal": "x"}]
+    told = {"user": user, "goal_check": "never"}
+    simulate(case, lambda messages: "hi", max_turns=2, out=tmp_path / "a", **told)
+    for again in (resume_run, replay_run):
+        with pytest.raises(InvalidSpec, match=r"user was '.*<locals>.*'; give it again|which no"):
+            again(tmp_path / "a")
+    assert [one.divergence for one in replay_run(tmp_path / "a", user=user)] == [None]
+    given = {"agent": lambda messages: "hi", "user": user}
+    assert fork_run(tmp_path / "a", "a/b c", at_turn=2, out=tmp_path / "b", **given).sessions

@@ -5,11 +5,11 @@ Needs the extra `testing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from math import isfinite
 from threading import Event
-from typing import TypeVar, cast
+from typing import cast
 
 from attrs import evolve
 
@@ -17,6 +17,7 @@ from convsim_adapters.running.agents import AgentTarget, ChosenAgent, choose_age
 from convsim_adapters.running.case_lists import Cases, read_cases, selected
 from convsim_adapters.running.models import Params
 from convsim_adapters.running.plain_ports import open_plainly, outside_of_loops
+from convsim_adapters.running.plans import tried
 from convsim_adapters.running.players import players
 from convsim_fp.core import Message, SimulatedUser, TestCase, Transcript
 from convsim_fp.errors import InvalidSpec, Problem
@@ -33,7 +34,6 @@ from convsim_fp.testing.phrases import said_by_user
 
 __all__ = ["FlakyConversation", "FoundConversation", "VainSearch", "find_conversation"]
 
-T = TypeVar("T")
 
 TRANSCRIPTS = "a list of transcripts: [state.transcript for state in …]"
 
@@ -86,11 +86,11 @@ def find_conversation(
     ('My order.',)
     """
     problems = [*_timeout_problems(timeout), *_model_problems(user_model)]
-    listed = _tried(problems, lambda: selected(read_cases(cases, "auto")[0], select)) or ()
-    found = _tried(problems, lambda: choose_agent(agent, params=agent_params, timeout=timeout))
-    said = _tried(problems, lambda: _said(recorded)) or ()
-    own = _tried(problems, lambda: _own_user(user, listed))
-    search = _tried(
+    listed = tried(problems, lambda: selected(read_cases(cases, "auto")[0], select)) or ()
+    found = tried(problems, lambda: choose_agent(agent, params=agent_params, timeout=timeout))
+    said = tried(problems, lambda: _said(recorded)) or ()
+    own = tried(problems, lambda: _own_user(user, listed))
+    search = tried(
         problems,
         lambda: Search(
             violates=violates,
@@ -119,15 +119,6 @@ def _searched(
 ) -> FoundConversation | None:
     with open_plainly(agent, user_model, stop) as ports:
         return search_conversations(cases, ports, search)
-
-
-def _tried(problems: list[Problem], make: Callable[[], T]) -> T | None:
-    """What a step gives; where it refuses, its problems join the others."""
-    try:
-        return make()
-    except InvalidSpec as error:
-        problems += error.problems
-        return None
 
 
 def _own_user(

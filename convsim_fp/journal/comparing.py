@@ -38,13 +38,8 @@ def compared(known: Alike, recorded: Recorded, request: Request) -> Alike | None
     """What is known after an answer to this very request; None where it was asked another."""
     then, now = recorded.content, content_of(request)
     if isinstance(now, Prompt):
-        if (
-            isinstance(then, Prompt)
-            and _same_but_transcript(then, now)
-            and known.goes_on(then.transcript, now.transcript)
-        ):
-            return Alike(then.transcript, now.transcript, known.same_context)
-        return known if is_answer_to(recorded, request) else None
+        same = isinstance(then, Prompt) and _same_prompt(known, then, now)
+        return known if same or is_answer_to(recorded, request) else None
     if known.same_context and isinstance(then, tuple) and known.goes_on(then, now):
         return Alike(then, now, same_context=True)
     return Alike(now, now, same_context=True) if is_answer_to(recorded, request) else None
@@ -60,10 +55,11 @@ def is_answer_to(recorded: Recorded, request: Request) -> bool:
     return recorded.digest == digest(request)
 
 
-def _same_but_transcript(then: Prompt, now: Prompt) -> bool:
+def _same_prompt(known: Alike, then: Prompt, now: Prompt) -> bool:
     return (
         then.speaks_as == now.speaks_as
         and then.question == now.question
         and then.system == now.system
         and then.schema == now.schema
+        and known.goes_on(then.transcript, now.transcript)
     )

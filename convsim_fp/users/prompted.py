@@ -115,7 +115,7 @@ def facts_of(case: TestCase) -> Facts:
 
     Raises `InvalidSpec` with all problems at once.
     """
-    if all(case.extra.get(key) is None for key in ABOUT_FACTS):
+    if not case.extra or all(case.extra.get(key) is None for key in ABOUT_FACTS):
         return NO_FACTS
     return collected(_facts(case.extra), case.id)
 

@@ -74,9 +74,8 @@ AGENT_PHRASE = re.compile(
 )
 # One of these is in whatever AGENT_PHRASE matches, and is found much sooner.
 TELLING = (
-    *(" ai", "artificial intelligence", "language model", "als ki", "como ia", "como una ia"),
-    *("inteligencia artificial", "en tant qu", "how can i", "how may i", "anything else"),
-    *("helfen", "puedo ayudar", "comment puis-je", "come posso", "como posso"),
+    *(" ai", "artificial", "language model", "als ki", "como ", "en tant qu", "can i", "may i"),
+    *("anything else", "helfen", "puedo ayudar", "comment puis-je", "come posso"),
     *("ご用件", "何かお手伝い", "有什么"),
 )
 

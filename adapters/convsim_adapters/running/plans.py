@@ -20,7 +20,7 @@ from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Budget, Model
 
-__all__ = ["AgentState", "CasePlan", "Plan", "Settings", "make_plan"]
+__all__ = ["AgentState", "CasePlan", "Plan", "Settings", "make_plan", "tried"]
 
 T = TypeVar("T")
 
@@ -121,17 +121,17 @@ def make_plan(
     model is among the warnings.
     """
     problems: list[Problem] = list(_limit_problems(settings))
-    read = _tried(problems, lambda: read_cases(cases, file_format))
+    read = tried(problems, lambda: read_cases(cases, file_format))
     listed, warnings = read or ((), ())
-    chosen = _tried(problems, lambda: selected(listed, select)) or ()
-    budget = _tried(
+    chosen = tried(problems, lambda: selected(listed, select)) or ()
+    budget = tried(
         problems,
         lambda: Budget(settings.max_cost, settings.max_tokens, settings.max_seconds),
     )
-    planned = _tried(problems, lambda: _planned(chosen, settings)) or ()
-    user_model = _tried(problems, lambda: _user_model(settings))
-    goal_model = _tried(problems, lambda: _goal_model(settings))
-    found = None if agent is None else _tried(problems, lambda: _agent(agent, settings))
+    planned = tried(problems, lambda: _planned(chosen, settings)) or ()
+    user_model = tried(problems, lambda: _user_model(settings))
+    goal_model = tried(problems, lambda: _goal_model(settings))
+    found = None if agent is None else tried(problems, lambda: _agent(agent, settings))
     missing = tuple(_missing_models(planned, settings))
     if to_run:
         problems += missing
@@ -168,8 +168,8 @@ def _model_calls(one: CasePlan) -> int:
     return (user + judge) * one.rules.max_asks
 
 
-def _tried(problems: list[Problem], make: Callable[[], T]) -> T | None:
-    """What a step gives; where it refuses, its problems join the others."""
+def tried(problems: list[Problem], make: Callable[[], T]) -> T | None:
+    """What a step gives; where it refuses, its problems join the others, and it is None."""
     try:
         return make()
     except InvalidSpec as error:
@@ -179,8 +179,8 @@ def _tried(problems: list[Problem], make: Callable[[], T]) -> T | None:
 
 def _planned(cases: tuple[TestCase, ...], settings: Settings) -> tuple[CasePlan, ...]:
     problems: list[Problem] = []
-    playing = _tried(problems, lambda: players(settings.user, settings.goal_check))
-    limits = _tried(problems, lambda: _limits(settings))
+    playing = tried(problems, lambda: players(settings.user, settings.goal_check))
+    limits = tried(problems, lambda: _limits(settings))
     if playing is None or limits is None:
         raise InvalidSpec(problems)
     planned: list[CasePlan] = []

@@ -35,7 +35,7 @@ props *args:
 
 # A thousand kills of running processes; CI makes a hundred.
 chaos kills="1000":
-    CONVSIM_KILLS={{kills}} {{bin}}/pytest -n auto tests/chaos -s
+    CONVSIM_KILLS={{kills}} {{bin}}/pytest -n auto -rP tests/chaos
 
 # Branch coverage; the pure core has to reach all of it.
 cover:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["END_TOKEN", "first_label", "has_template", "speaks_as_agent", "speaks_for_agent"]
+__all__ = [
+    "END_TOKEN",
+    "first_label",
+    "folded",
+    "has_template",
+    "speaks_as_agent",
+    "speaks_for_agent",
+]
 
 USER_NAMES = (
     "the user|simulated user|user|customer|client|human"
@@ -82,8 +89,12 @@ TELLING = (
 
 def speaks_as_agent(text: str) -> bool:
     """Whether a sentence of the text is one that an agent says."""
-    folded = text.replace("ı", "i").replace("İ", "i").replace("ſ", "s").lower()
-    return any(map(folded.__contains__, TELLING)) and AGENT_PHRASE.search(text) is not None
+    return any(map(folded(text).__contains__, TELLING)) and AGENT_PHRASE.search(text) is not None
+
+
+def folded(text: str) -> str:
+    """In small letters, also those that a regular expression takes for others."""
+    return text.replace("ı", "i").replace("İ", "i").replace("ſ", "s").lower()
 
 
 def has_template(text: str) -> bool:

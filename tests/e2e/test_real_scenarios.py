@@ -121,6 +121,8 @@ def test_what_failed_is_tried_again_and_all_of_them_replay(played, loopback, con
         "resume",
         "run",
         "--retry=failed",
+        "--retries=4",
+        "--timeout=60",  # a machine with much else to do is no failure
         OPENAI_API_KEY=CANARY,
         OPENAI_API_BASE=loopback.base,
     )

@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, frozen
@@ -38,7 +38,7 @@ from convsim_fp.errors import (
 )
 from convsim_fp.interpreters import Agent, AgentReply, Facts
 
-__all__ = ["agent_http", "checked_endpoint", "endpoint_of"]
+__all__ = ["HeadersOf", "agent_http", "checked_endpoint", "endpoint_of"]
 
 API_KEY = "CONVSIM_AGENT_API_KEY"
 RESERVED = ("messages", "metadata", "stream")
@@ -47,6 +47,8 @@ CHUNK = 64 * 1024
 SHOWN = 80  # characters of what is no JSON
 ROLES = {"user": "user", "agent": "assistant"}
 
+HeadersOf: TypeAlias = Callable[[CallAgent], Mapping[str, str]]
+
 
 @asynccontextmanager
 async def agent_http(
@@ -54,15 +56,16 @@ async def agent_http(
     *,
     params: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
+    headers_of: HeadersOf | None = None,
     timeout: float = 120.0,  # noqa: ASYNC109  of each call, not of the block
 ) -> AsyncGenerator[Agent]:
     """Open the agent port of a URL, with connections that live as long as the block.
 
     A URL that ends in ``/v1`` gets ``/chat/completions``; another is used as it is. `params` are
-    further fields of the body, such as ``model`` ("agent" by default), `headers` further headers;
-    `timeout` in seconds bounds a call. A call is one request: the agent may have side effects.
-    Redirects are not followed, cookies not kept. The reply is read as `as_agent` reads one, its
-    usage into the facts.
+    further fields of the body, such as ``model`` ("agent" by default), `headers` further headers,
+    `headers_of` those that each request has for itself; `timeout` in seconds bounds a call. A call
+    is one request: the agent may have side effects. Redirects are not followed, cookies not kept.
+    The reply is read as `as_agent` reads one, its usage into the facts.
 
     Raises `InvalidSpec` for a URL or a parameter that no request could be made with. The port
     raises the `PortError` that the answer stands for.
@@ -84,7 +87,7 @@ async def agent_http(
             *secrets_among({**body, "headers": sent}),
             *secrets_of_url(endpoint),
         )
-        yield _Port(aiohttp, session, endpoint, body, timeout, secrets).call
+        yield _Port(aiohttp, session, endpoint, body, timeout, secrets, headers_of).call
 
 
 def endpoint_of(url: str) -> str:
@@ -124,6 +127,7 @@ class _Port:
     params: Mapping[str, object]
     timeout: float
     secrets: tuple[str, ...]
+    headers_of: HeadersOf | None
 
     async def call(self, request: CallAgent) -> AgentReply:
         """One request, and the reply that it got."""
@@ -131,7 +135,7 @@ class _Port:
             answered = self.session.post(
                 self.endpoint,
                 json=self.body(request),
-                headers=_headers(request),
+                headers=_headers(request, self.headers_of),
                 allow_redirects=False,
             )
             async with answered as response:
@@ -225,13 +229,14 @@ async def _read(response: Any) -> bytes:
     return body
 
 
-def _headers(request: CallAgent) -> dict[str, str]:
+def _headers(request: CallAgent, more: HeadersOf | None) -> dict[str, str]:
     session = request.session.id.encode("ascii", "backslashreplace").decode()
     named = " ".join(session.split())  # a line break would be another header
     return {
         "Idempotency-Key": f"{named}/{request.id}",
         "X-Session-Id": named,
         "X-Turn": str(request.id.turn),
+        **({} if more is None else more(request)),
     }
 
 

@@ -20,18 +20,24 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import field, frozen
 
-from convsim_adapters.hiding import secrets_among, secrets_of_environment
 from convsim_adapters.http_errors import one_line, retry_after, sorted_error
+from convsim_adapters.model_calls import (
+    Asking,
+    Rejected,
+    about,
+    plain_words,
+    rejected,
+    reserved,
+    spoken,
+)
 from convsim_adapters.vendors import import_vendor
-from convsim_fp.core import Generate, JsonObject, thaw
 from convsim_fp.errors import (
     InvalidSpec,
     MalformedReply,
     PortError,
     Problem,
-    Refused,
     TimedOut,
     Unavailable,
 )
@@ -39,19 +45,10 @@ from convsim_fp.interpreters import Facts, Model, Reply
 
 __all__ = ["litellm_client", "litellm_model", "price_known"]
 
-RESERVED = ("max_retries", "messages", "model", "n", "num_retries", "stream", "timeout")
-UNTAKEN = re.compile(
-    r"n[o']t support|unsupported|unknown|unrecognized|not (?:allowed|permitted)|unexpected",
-    re.IGNORECASE,
-)
-CURABLE = ("response_format", "temperature")
-MAX_TEXT = 1_000_000  # characters of a reply
 MARGIN = 5.0  # seconds by which litellm's own time-out comes after ours
 OFFLINE = "LITELLM_LOCAL_MODEL_COST_MAP"
 NOISE = ("Pydantic serializer warnings", "Items? .* on TypedDict class")
 LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
-
-log = logging.getLogger("convsim")
 
 
 def litellm_model(
@@ -70,15 +67,9 @@ def litellm_model(
     vendor = _vendor()
     model = name.replace(":/", "/", 1)
     given = dict(params or {})
-    problems = [
-        Problem(f"parameter {key!r}", "is set by convsim; leave it out")
-        for key in given
-        if key in RESERVED
-    ]
-    if problems := [*problems, *_name_problems(vendor, model, given)]:
+    if problems := [*reserved(given), *_name_problems(vendor, model, given)]:
         raise InvalidSpec(problems)
-    port = _Port(vendor, model, given, timeout)
-    return port.ask
+    return Asking(model, given, _Port(vendor, model, given, timeout).call).ask
 
 
 @asynccontextmanager
@@ -103,47 +94,27 @@ def price_known(name: str) -> bool:
     return info.get("input_cost_per_token") is not None
 
 
-@define
+@frozen
 class _Port:
-    """One model; `dropped` are the parameters that it turned out not to take."""
+    """One model of litellm's."""
 
     vendor: Any
     model: str
-    params: dict[str, Any] = field(repr=False)
+    params: Mapping[str, Any] = field(repr=False)
     timeout: float
-    dropped: set[str] = field(factory=set)
-
-    async def ask(self, request: Generate) -> Reply:
-        """Make the call, and make it once more without a parameter that the model does not take."""
-        messages = [message.as_dict() for message in request.messages]
-        failed: Facts | None = None
-        while True:
-            options = self.options(request.prompt.schema)
-            try:
-                reply = await self.call(messages, options)
-            except _Cure as cure:
-                self.drop(cure.name)
-                failed = cure.facts if failed is None else failed.plus(cure.facts)
-            except PortError as error:
-                if failed is not None and isinstance(error.facts, Facts):
-                    error.facts = failed.plus(error.facts)
-                raise
-            else:
-                return reply if failed is None else evolve(reply, facts=failed.plus(reply.facts))
-
-    def options(self, schema: JsonObject | None) -> dict[str, Any]:
-        """The parameters of a call."""
-        options = dict(self.params)
-        if schema is not None and "response_format" not in options:
-            form = {"name": "reply", "schema": thaw(schema), "strict": True}
-            options["response_format"] = {"type": "json_schema", "json_schema": form}
-        return {key: value for key, value in options.items() if key not in self.dropped}
 
     async def call(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Reply:
         """One request."""
         try:
+            return _reply(await self.answer(messages, options))
+        except PortError as error:
+            raise about(self.model, error) from None
+
+    async def answer(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Any:
+        """What litellm gives for a request, or the error that its own stands for."""
+        try:
             async with asyncio.timeout(self.timeout):
-                response = await self.vendor.acompletion(
+                return await self.vendor.acompletion(
                     model=self.model,
                     messages=messages,
                     max_retries=0,
@@ -151,62 +122,31 @@ class _Port:
                     **options,
                 )
         except TimeoutError:
-            raise self.error(TimedOut(f"no answer in {self.timeout:g} s")) from None
+            raise TimedOut(f"no answer in {self.timeout:g} s") from None
         except Exception as error:  # noqa: BLE001  it raises many kinds, and some bare ones
             status = getattr(error, "status_code", None)
-            words = self.words(error)
-            if status == 400 and (name := _rejected(words, options)):
+            words = plain_words(_without_prefixes(str(error)), self.params)
+            if status == 400 and (name := rejected(words, options)):
                 local = isinstance(error, self.vendor.UnsupportedParamsError)
                 facts = Facts(attempts=0 if local else 1, errors=(f"refused: {words}",))
-                raise _Cure(name, facts) from None
-            raise self.error(_sorted(error, status, words)) from None
-        return self.reply(response)
-
-    def drop(self, name: str) -> None:
-        """Remember what the model does not take, and say it once."""
-        if name not in self.dropped:
-            self.dropped.add(name)
-            log.warning("%s does not take %r; it is asked without it from now on", self.model, name)
-
-    def reply(self, response: Any) -> Reply:
-        """Read an answer; its facts are kept even where it cannot be used."""
-        facts = _facts(response)
-        if not response.choices:
-            raise self.error(MalformedReply("the answer has no choices"), facts)
-        choice = response.choices[0]
-        text: str = choice.message.content or ""
-        if choice.finish_reason == "content_filter":
-            raise self.error(Refused("the provider's content filter stopped the answer"), facts)
-        if len(text) > MAX_TEXT:
-            what = f"the answer has {len(text):,} characters, expected at most {MAX_TEXT:,}"
-            raise self.error(MalformedReply(what), facts)
-        return Reply(text, facts)
-
-    def error(self, error: PortError, facts: Facts | None = None) -> PortError:
-        """An error with what it cost, and with the model's name before its words."""
-        known = Facts() if facts is None else facts
-        words = f"{self.model}: {error}"
-        error.args = (words,)
-        error.facts = evolve(known, errors=(f"{type(error).__name__}: {words}",))
-        return error
-
-    def words(self, error: Exception) -> str:
-        """What the provider said, in one line, without keys and without litellm's prefixes."""
-        said = re.sub(r"^(?:litellm\.)?\w+(?:Error|Timeout): |^\w+Exception - ", "", str(error))
-        said = re.sub(r"(?:\w+(?:Error| Error): |\w+Exception - )+", "", said)
-        said = said.partition("Traceback (most recent call last)")[0]
-        texts = {name: value for name, value in self.params.items() if isinstance(value, str)}
-        known = (*secrets_among(self.params), *secrets_of_environment({**os.environ, **texts}))
-        return one_line(said, known)
+                raise Rejected(name, facts) from None
+            raise _sorted(error, status, words) from None
 
 
-class _Cure(Exception):
-    """A model does not take a parameter; it can be asked without it."""
+def _reply(response: Any) -> Reply:
+    """Read an answer; its facts are kept even where it cannot be used."""
+    facts = _facts(response)
+    if not response.choices:
+        raise MalformedReply("the answer has no choices", facts=facts)
+    choice = response.choices[0]
+    return spoken(choice.message.content or "", facts, stopped=choice.finish_reason)
 
-    def __init__(self, name: str, facts: Facts) -> None:
-        self.name = name
-        self.facts = facts
-        super().__init__(name)
+
+def _without_prefixes(said: str) -> str:
+    """What the provider said, without the names that litellm puts before it."""
+    said = re.sub(r"^(?:litellm\.)?\w+(?:Error|Timeout): |^\w+Exception - ", "", said)
+    said = re.sub(r"(?:\w+(?:Error| Error): |\w+Exception - )+", "", said)
+    return said.partition("Traceback (most recent call last)")[0]
 
 
 def _sorted(error: Exception, status: object, words: str) -> PortError:
@@ -215,12 +155,6 @@ def _sorted(error: Exception, status: object, words: str) -> PortError:
     response = getattr(error, "response", None)
     headers = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", {})
     return sorted_error(status, words, wait=retry_after(dict(headers or {})))
-
-
-def _rejected(words: str, options: Mapping[str, object]) -> str | None:
-    if UNTAKEN.search(words) is None:
-        return None  # the value may be wrong, and is the user's to mend
-    return next((name for name in CURABLE if name in options and name in words), None)
 
 
 def _facts(response: Any) -> Facts:

@@ -9,7 +9,8 @@
 
 Each may be a dict or an object with attributes of the same names. The text parts of one message are
 one text; several messages are set apart by a blank line. A refusal is text. What tools returned,
-system messages and reasoning are not the agent's words and are left out.
+system messages and reasoning are not the agent's words and are left out. A `trace_id` beside the
+reply names the trace that the agent has made of the call.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from inspect import isasyncgen, iscoroutine, isgenerator
 from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
+
+from attrs import evolve
 
 from convsim_fp.core import Json, NotJson, ToolCall, freeze
 from convsim_fp.errors import AgentError
@@ -62,12 +65,20 @@ def read_reply(answer: object) -> AgentReply:
     'It is on its way.'
     """
     try:
-        return _read(answer)
+        return _with_trace(answer, _read(answer))
     except AgentError:
         raise
     except Exception as error:
         what = f"{_article(type(answer).__name__)} that cannot be read: {type(error).__name__}"
         raise AgentError(f"the agent returned {what}") from error
+
+
+def _with_trace(answer: object, reply: AgentReply) -> AgentReply:
+    """The reply, with the trace that the agent says it has made of it."""
+    trace_id = None if isinstance(answer, str | list | tuple) else _get(answer, "trace_id")
+    if not isinstance(trace_id, str) or not trace_id:
+        return reply
+    return evolve(reply, facts=evolve(reply.facts, trace_id=_plain(trace_id)))
 
 
 def _read(answer: object) -> AgentReply:

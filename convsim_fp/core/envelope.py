@@ -52,7 +52,8 @@ class Facts:
 
     Tokens and US dollars, of all attempts together; `start` in seconds since 1970 and `seconds`
     cover them all too, waiting included. `attempts` counts the requests made, `errors` says of each
-    that failed why. `price_source` names the list of prices that the cost was taken from.
+    that failed why. `price_source` names the list of prices that the cost was taken from, `trace_id`
+    the trace that an agent says it has made of the call.
     """
 
     input_tokens: int | None = field(default=None, converter=_whole)
@@ -64,6 +65,7 @@ class Facts:
     attempts: int = field(default=1, converter=_attempts)
     errors: tuple[str, ...] = field(default=(), converter=_texts)
     price_source: str | None = field(default=None, converter=_name)
+    trace_id: str | None = field(default=None, converter=_name)
 
     def plus(self, later: Facts) -> Facts:
         """The facts of both together; a sum is unknown only where both parts are.
@@ -81,6 +83,7 @@ class Facts:
             self.attempts + later.attempts,
             self.errors + later.errors,
             later.price_source if self.price_source is None else self.price_source,
+            self.trace_id if later.trace_id is None else later.trace_id,
         )
 
 

@@ -143,5 +143,6 @@ FACTS = MappingProxyType(
         "start": float,
         "seconds": float,
         "price_source": str,
+        "trace_id": str,
     }
 )

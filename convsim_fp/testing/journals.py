@@ -103,6 +103,7 @@ def facts() -> st.SearchStrategy[Facts]:
         attempts=st.integers(0, 5),
         errors=st.lists(texts(), max_size=2),
         price_source=st.none() | texts(),
+        trace_id=st.none() | texts(),
     )
 
 

@@ -14,18 +14,29 @@ ADAPTERS = Path(__file__).parents[2] / "adapters" / "convsim_adapters"
 
 # vendor: the modules that may import it, as paths below the package
 HOMES = {
-    "aiohttp": ("agent_http.py",),
+    "aiohttp": ("agent_http.py", "openai_http.py"),
     "click": ("cli",),
     "filelock": ("journal_files",),
     "litellm": ("litellm.py", "litellm"),
+    "mlflow": ("mlflow",),
     "openai": (),
+    "pandas": ("mlflow", "pandas"),
     "rich": ("cli",),
     "tenacity": ("retries.py",),
+    "tqdm": ("mlflow",),
     "yaml": ("case_files",),
 }
 # modules that stand alone: none of them imports another of them, or what drives them
-VENDORS = ("agent_http", "callables", "case_files", "journal_files", "litellm", "retries")
-DRIVING = ("cli", "demo", "finding", "pytest", "running")
+VENDORS = (
+    "agent_http",
+    "callables",
+    "case_files",
+    "journal_files",
+    "litellm",
+    "openai_http",
+    "retries",
+)
+DRIVING = ("cli", "demo", "finding", "mlflow", "pandas", "pytest", "running")
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -59,7 +70,18 @@ def test_every_vendor_has_its_home() -> None:
 
 
 def test_every_module_has_its_place() -> None:
-    shared = {"__init__", "hiding", "http_errors", "py", "reply_forms", "signatures", "vendors"}
+    shared = {
+        "__init__",
+        "hiding",
+        "http_errors",
+        "model_calls",
+        "openai_endpoint",
+        "prices",
+        "py",
+        "reply_forms",
+        "signatures",
+        "vendors",
+    }
     there = {path.name.partition(".")[0] for path in ADAPTERS.iterdir()} - {"__pycache__"}
     assert there - shared == {*VENDORS, *DRIVING}
 

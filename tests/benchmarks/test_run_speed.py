@@ -36,12 +36,13 @@ OURS = """
 from convsim_adapters import simulate
 
 cases = [{"goal": f"get the money back for order {n}"} for n in range(SESSIONS)]
-simulate(cases[:1], lambda messages: "Which order?", user_model="openai/gpt-4o-mini", save=False)
+MODEL = {"user_model": "openai/gpt-4o-mini", "client": "litellm"}
+simulate(cases[:1], lambda messages: "Which order?", **MODEL, save=False)
 begun, used = time.perf_counter(), cpu()
 run = simulate(
     cases,
     answer,
-    user_model="openai/gpt-4o-mini",
+    **MODEL,
     max_turns=TURNS,
     concurrency=CONCURRENCY,
     overlap=sys.argv[5] == "overlap",

@@ -42,6 +42,7 @@ def test_a_run_with_litellm_that_is_killed_asks_nothing_again_that_is_recorded(
 
     first = start(
         *("run", "cases.json", f"--agent={loopback.url}", "--user-model=openai/gpt-4o-mini"),
+        "--client=litellm",
         *(f"--concurrency={CONCURRENCY}", "--max-turns=3", "--out=run"),
     )
     while loopback.count < 40 and first.poll() is None:

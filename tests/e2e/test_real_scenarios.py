@@ -1,4 +1,4 @@
-"""114 scenarios of tau2-bench through the command, litellm's client and a real server."""
+"""114 scenarios of tau2-bench through the command, our clients of models and a real server."""
 
 import json
 from collections import Counter

@@ -248,6 +248,7 @@ def test_a_key_that_litellm_logs_and_a_provider_gives_back(clean, here, loopback
     ran, told = clean(
         *("run", "--agent=leaky:agent", "--user=model", "--goal-check=model", "--out=run"),
         *("--user-model=openai/gpt-4o-mini", f"--user-param=api_base={loopback.base}"),
+        "--client=litellm",
         f'--user-param=extra_headers={{"X-Tenant": "Token {CANARY}"}}',
         f"--goal-param=api_key={CANARY}",
         cases=[case("a"), case("b")],

@@ -14,7 +14,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -36,6 +36,7 @@ class Seen:
 
     body: dict[str, Any]
     headers: dict[str, str]
+    connection: object = None  # whence; the same where it was kept open
 
 
 Talk = Callable[[dict[str, Any]], str]
@@ -84,7 +85,8 @@ class Loopback:
         self.count += 1
         body = json.loads(raw)
         if self.keep:
-            self.seen.append(Seen(body, dict(request.headers)))
+            whence = request.transport and request.transport.get_extra_info("peername")
+            self.seen.append(Seen(body, dict(request.headers), whence))
         fault = self.fault(raw)
         if self.latency:
             await asyncio.sleep(self.latency)
@@ -113,7 +115,7 @@ def never(body: dict[str, Any]) -> str:
     return talk(body).replace('"result": "yes"', '"result": "no"')
 
 
-def completion(text: str | None, model: str, **changed: Any) -> dict[str, Any]:
+def completion(text: object, model: str, **changed: Any) -> dict[str, Any]:
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text},
@@ -183,11 +185,24 @@ async def _redirect(request: web.Request, body: dict[str, Any]) -> web.Response:
     return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/elsewhere"})
 
 
-def _made(text: str | None, **changed: Any) -> Fault:
+def _made(text: object, **changed: Any) -> Fault:
     async def answered(request: web.Request, body: dict[str, Any]) -> web.Response:
         return _json(completion(text, str(body.get("model")), **changed))
 
     return answered
+
+
+async def _list(request: web.Request, body: dict[str, Any]) -> web.Response:
+    return _json([1])
+
+
+async def _endless(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await response.write(b" " * HUGE)
+    return response
 
 
 async def _no_usage(request: web.Request, body: dict[str, Any]) -> web.Response:
@@ -210,6 +225,14 @@ async def _no_temperature(request: web.Request, body: dict[str, Any]) -> web.Res
     return await _error(400, said, "unsupported_value")(request, body)
 
 
+async def _no_max_tokens(request: web.Request, body: dict[str, Any]) -> web.Response:
+    if "max_tokens" not in body:
+        return await _made("Hello there.")(request, body)
+    said = "Unsupported parameter: 'max_tokens' is not supported with this model. "
+    said += "Use 'max_completion_tokens' instead."
+    return await _error(400, said, "unsupported_parameter")(request, body)
+
+
 async def _no_format(request: web.Request, body: dict[str, Any]) -> web.Response:
     if "response_format" not in body:
         return await _made("Hello there.")(request, body)
@@ -229,10 +252,15 @@ async def _echo(request: web.Request, body: dict[str, Any]) -> web.Response:
 
 TOO_LONG = "This model's maximum context length is 8192 tokens, you asked for 9000 tokens."
 
+# As gateways put the errors of those behind them.
+INSIDE = {"error": {"message": "slow down", "code": 429}, "choices": []}
+
 FAULTS: dict[str, Fault] = {
+    "200 error": _made("", **INSIDE),
     "400": _error(400, "no such parameter"),
     "400 context": _error(400, TOO_LONG, "context_length_exceeded"),
     "400 format": _no_format,
+    "400 max_tokens": _no_max_tokens,
     "400 temperature": _no_temperature,
     "400 value": _error(400, "temperature must be <= 2, got 5"),
     "401": _error(401, "Incorrect API key provided."),
@@ -252,15 +280,19 @@ FAULTS: dict[str, Fault] = {
     "503": _error(503, "down"),
     "529": _error(529, "overloaded"),
     "choices []": _made("", choices=[]),
+    "choices text": _made("", choices=["Hello."]),
     "content filter": _filtered,
+    "content parts": _made([{"type": "text", "text": "Hello."}]),
     "created": _created,
     "cut body": _cut_body,
     "cut json": _cut_json,
     "echo": _echo,
     "empty": _empty,
+    "endless": _endless,
     "hang": _hang,
     "html": _html,
     "huge": _made("x" * HUGE),
+    "json list": _list,
     "no usage": _no_usage,
     "null content": _made(None),
     "redirect": _redirect,

@@ -15,6 +15,7 @@ import click
 
 from convsim_adapters.cli.output import BAD_INPUT, BROKEN, UNDER_RATE, console, refused, say, tell
 from convsim_adapters.cli.plain import printable
+from convsim_adapters.cli.to_mlflow import Wanted, ended_in_mlflow, in_mlflow
 from convsim_fp.errors import InvalidSpec, JournalError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def carried_out(
     as_json: bool = False,
     quiet: bool = False,
     fail_under: float | None = None,
+    mlflow: Wanted | None = None,
     **more: Any,
 ) -> int:
     """Carry out a plan with its progress shown, and show what it came to; the exit code.
@@ -43,18 +45,27 @@ def carried_out(
     from convsim_adapters.running.execution import (  # noqa: PLC0415
         SimulationInterrupted,
         execute,
+        run_directory,
     )
 
     beginning = more.get("beginning", FRESH)
     sessions = plan.sessions - len(beginning.whole)
     watch = watching(console(err=True), sessions, plan.settings.concurrency)
+    out = run_directory(out) if mlflow is not None else out
     try:
-        # What an agent prints is not what the command says.
-        with nullcontext(Quiet()) if quiet else watch as told, redirect_stdout(sys.stderr):
-            run = execute(plan, out=out, sink=told.entry, finished=told.finished, **more)
-    except SimulationInterrupted as error:
-        say(str(error))
-        run = error.run
+        with in_mlflow(mlflow, plan, out) as there:
+            plan, more = (plan, more) if there is None else (there.plan, there.more())
+            try:
+                # What an agent prints is not what the command says.
+                with nullcontext(Quiet()) if quiet else watch as told, redirect_stdout(sys.stderr):
+                    watching_too = told if there is None else there.beside(told)
+                    sink, finished = watching_too.entry, watching_too.finished
+                    run = execute(plan, out=out, sink=sink, finished=finished, **more)
+            except SimulationInterrupted as error:
+                say(str(error))
+                run = error.run
+            if there is not None:
+                ended_in_mlflow(there, run)
     except InvalidSpec as error:
         return refused(error)
     except JournalError as error:

@@ -20,9 +20,11 @@ from convsim_adapters.cli.options import (
     read_options,
     result_options,
 )
-from convsim_adapters.cli.output import BAD_INPUT, BROKEN, INTERRUPTED, say, tell, tried
+from convsim_adapters.cli.output import BAD_INPUT, BROKEN, INTERRUPTED, refused, say, tell, tried
 from convsim_adapters.cli.recorded import diff, fork, replay, resume
+from convsim_adapters.cli.to_mlflow import export, mlflow_options, wanted
 from convsim_adapters.hiding import hiding_logs, secrets_of_environment, without_secrets
+from convsim_fp.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from convsim_adapters.running.plans import Plan
@@ -77,14 +79,23 @@ def convsim() -> None:
 @read_options
 @out_option
 @result_options
+@mlflow_options
 def run(**told: Any) -> int:
     """Play every case of the files CASES against the agent."""
+    names = ("mlflow_uri", "experiment", "scorers")
+    uri, experiment, scorers = (told.pop(name) for name in names)
     out, as_json, quiet = told.pop("out"), told.pop("as_json"), told.pop("quiet")
     fail_under = told.pop("fail_under")
     plan = planned(to_run=True, **told)
     if plan is None:
         return BAD_INPUT
-    return carried_out(plan, out, as_json=as_json, quiet=quiet, fail_under=fail_under)
+    try:
+        mlflow = wanted(uri, experiment, scorers)
+    except InvalidSpec as error:
+        return refused(error)
+    return carried_out(
+        plan, out, as_json=as_json, quiet=quiet, fail_under=fail_under, mlflow=mlflow
+    )
 
 
 @convsim.command()
@@ -181,5 +192,5 @@ def planned(*, to_run: bool, **told: Any) -> Plan | None:
     return plan
 
 
-for command in (resume, replay, fork, diff):
+for command in (resume, replay, fork, diff, export):
     convsim.add_command(command)

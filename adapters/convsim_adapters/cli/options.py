@@ -101,7 +101,8 @@ PLAYING = (
     click.option(
         "--user-model",
         metavar="M",
-        help="PROVIDER/MODEL for litellm, or the TARGET of a model port.",
+        help="PROVIDER/MODEL, the URL of an endpoint with the parameter model, or the TARGET of a "
+        "model port.",
     ),
     _params("--user-param", "A parameter for the user's model, such as temperature=1. Repeatable."),
     click.option("--user-leaves", is_flag=True, help="A model's user may leave by itself."),
@@ -112,6 +113,12 @@ PLAYING = (
     ),
     click.option("--goal-model", metavar="M", help="The judge. Default: the user's model."),
     _params("--goal-param", "A parameter for the judge, such as temperature=0. Repeatable."),
+    _option(
+        "--client",
+        type=click.Choice(("auto", "direct", "litellm")),
+        default="auto",
+        help="What calls models. auto: URLs and openai/MODEL direct, which is quick, else litellm.",
+    ),
     _option(
         "--on-goal-check-failure",
         type=click.Choice(("stop", "continue")),

@@ -12,22 +12,38 @@ from convsim_adapters.callables import as_agent, ports_per_session
 from convsim_adapters.running.targets import is_url, load_target
 from convsim_adapters.signatures import read_agent_signature
 from convsim_adapters.vendors import import_vendor
-from convsim_fp.core import TestCase
+from convsim_fp.core import CallAgent, TestCase
 from convsim_fp.errors import InvalidSpec, Problem
-from convsim_fp.interpreters import Model, Ports, PortsOf
+from convsim_fp.interpreters import Agent, Model, Ports, PortsOf, UserPort
 
-__all__ = ["AgentTarget", "ChosenAgent", "choose_agent"]
+__all__ = ["AgentTarget", "ChosenAgent", "OwnPorts", "choose_agent"]
 
-AgentTarget = str | Callable[..., object]
 FIELD = "agent"
+
+
+@frozen
+class OwnPorts:
+    """An agent port, and a user port beside it, for `simulate` to use as they are.
+
+    For a runner that calls its agent in a way of its own. `timeout` in seconds bounds one call of
+    the agent; None leaves it its time.
+    """
+
+    agent: Agent
+    user: UserPort | None = None
+    name: str = "agent"
+    timeout: float | None = None
+
+
+AgentTarget = str | Callable[..., object] | OwnPorts
 
 
 @frozen
 class ChosenAgent:
     """The agent with the name to call it by: an `address`, or a `target` that Python calls.
 
-    With `per_session` the target makes an agent for each session. `timeout` in seconds bounds one
-    call.
+    With `per_session` the target makes an agent for each session; `own` ports are used as they are.
+    `timeout` in seconds bounds one call; `headers_of` gives what each request has beside.
     """
 
     name: str
@@ -36,10 +52,12 @@ class ChosenAgent:
     target: Callable[..., object] = print
     per_session: bool = False
     params: Mapping[str, object] | None = None
+    own: OwnPorts | None = None
+    headers_of: Callable[[CallAgent], Mapping[str, str]] | None = None
 
     def problems(self, cases: Iterable[TestCase]) -> Iterator[Problem]:
         """The cases whose context this agent could not be called with, as far as that shows."""
-        if self.address or self.per_session:
+        if self.address or self.per_session or self.own:
             return
         signature = read_agent_signature(self.target)
         for index, case in enumerate(cases):
@@ -51,10 +69,18 @@ class ChosenAgent:
         self, user_model: Model | None, goal_model: Model | None
     ) -> AsyncGenerator[Ports | PortsOf]:
         """The ports with this agent, open as long as a run needs them."""
-        if self.address:
+        if self.own is not None:
+            own = self.own
+            yield Ports(own.agent, user_model, goal_model, own.user, own.timeout)
+        elif self.address:
             from convsim_adapters.agent_http import agent_http  # noqa: PLC0415  loads aiohttp
 
-            opened = agent_http(self.address, params=self.params, timeout=self.timeout)
+            opened = agent_http(
+                self.address,
+                params=self.params,
+                headers_of=self.headers_of,
+                timeout=self.timeout,
+            )
             async with opened as agent:
                 yield Ports(agent, user_model, goal_model)
         elif self.per_session:
@@ -77,6 +103,8 @@ def choose_agent(
     A class, or a function that needs nothing but `session_id`, makes an agent for each session;
     everything else is the agent. Raises `InvalidSpec` for what no conversation could call.
     """
+    if isinstance(given, OwnPorts):
+        return ChosenAgent(given.name, timeout, own=given)
     if isinstance(given, str) and is_url(given):
         from convsim_adapters.agent_http import checked_endpoint  # noqa: PLC0415  loads aiohttp
 

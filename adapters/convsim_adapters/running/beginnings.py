@@ -36,7 +36,8 @@ class Beginning:
     `whole` those that have ended and are only listed. `discarded` are answers that shall not count
     any more. `in_flight` is how many requests may have been sent and not answered when an earlier
     process ended; they are sent again. `goes_on` says that the run is there already, and `extent`
-    how much of its journal was read: where it has grown since, somebody else went on with it.
+    how much of its journal was read: where it has grown since, somebody else went on with it. `key`
+    is the run's own, which no other has; a fresh one is drawn where it is empty.
     """
 
     resumed: Mapping[str, Resumed] = NONE
@@ -47,6 +48,7 @@ class Beginning:
     in_flight: int = 0
     goes_on: bool = False
     extent: tuple[int, ...] = ()
+    key: str = ""
 
 
 FRESH = Beginning()

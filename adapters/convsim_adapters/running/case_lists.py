@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 from attrs import evolve
 
@@ -14,9 +14,27 @@ from convsim_adapters.running.players import OWNERS, check_fields
 from convsim_fp.core import TestCase, parse_cases
 from convsim_fp.errors import InvalidSpec, Problem
 
-__all__ = ["Cases", "not_found", "read_cases", "selected"]
+__all__ = ["Cases", "Frame", "not_found", "read_cases", "selected"]
 
-Cases: TypeAlias = "str | Path | Iterable[str | Path | TestCase | Mapping[str, object]]"
+
+NONE = Problem("cases", "are none, expected at least one test case")
+
+
+class Frame(Protocol):
+    """A DataFrame of pandas, as far as a type checker has to know it."""
+
+    @property
+    def columns(self) -> object:
+        """The names of its columns."""
+        ...
+
+    @property
+    def iloc(self) -> object:
+        """Its cells by position."""
+        ...
+
+
+Cases: TypeAlias = "str | Path | Frame | Iterable[str | Path | TestCase | Mapping[str, object]]"
 
 
 def read_cases(
@@ -24,8 +42,10 @@ def read_cases(
 ) -> tuple[tuple[TestCase, ...], tuple[Problem, ...]]:
     """The cases, each with a name, and what is doubtful in them.
 
-    Raises `InvalidSpec` with all problems of all files or records.
+    Raises `InvalidSpec` with all problems of all files, records or rows.
     """
+    if _is_frame(given):
+        return _read_frame(given)
     one = isinstance(given, str | Path | Mapping | TestCase)
     if not one and not isinstance(given, Iterable):
         what = f"are {given!r:.80}, expected a file, several of them, or a list of records"
@@ -41,10 +61,25 @@ def read_cases(
     for index, case in enumerate(parsed.cases):
         problems += (evolve(problem, index=index) for problem in check_fields(case))
     if not items:
-        problems.append(Problem("cases", "are none, expected at least one test case"))
+        problems.append(NONE)
     if problems:
         raise InvalidSpec(problems)
     return _named(parsed.cases), parsed.warnings
+
+
+def _is_frame(given: object) -> bool:
+    """Whether it is a DataFrame, by the names of its classes: pandas is not imported for it."""
+    names = ((one.__module__.partition(".")[0], one.__name__) for one in type(given).__mro__)
+    return ("pandas", "DataFrame") in names
+
+
+def _read_frame(frame: object) -> tuple[tuple[TestCase, ...], tuple[Problem, ...]]:
+    from convsim_adapters.pandas import parse_frame  # noqa: PLC0415  a vendor, when needed
+
+    parsed = parse_frame(frame)
+    if not (parsed.cases or parsed.problems):
+        raise InvalidSpec([NONE])
+    return _named(parsed.or_raise()), parsed.warnings
 
 
 def _named(cases: Iterable[TestCase]) -> tuple[TestCase, ...]:

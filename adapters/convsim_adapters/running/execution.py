@@ -44,9 +44,10 @@ from convsim_fp.interpreters import (
     no_sink,
 )
 
-__all__ = ["SimulationInterrupted", "execute", "sessions_planned"]
+__all__ = ["SimulationInterrupted", "execute", "run_directory", "sessions_planned"]
 
 RUNS = Path("runs")
+KEY_BYTES = 8
 
 
 def unchanged(perform: APerform) -> APerform:
@@ -86,7 +87,7 @@ def execute(
     recorder = Recorder(sink, dict(beginning.records))
     if not save:
         return _Conduct(plan, plan.agent, beginning, recorder, begun, finished, around).run()
-    files = RunFiles(_directory(out, began), _header(plan, began, beginning))
+    files = RunFiles(run_directory(out, began), _header(plan, began, beginning))
     with _kept(files, plan, beginning, began) as journal:
         conduct = _Conduct(
             plan, plan.agent, beginning, recorder, begun, finished, around, files, journal
@@ -194,7 +195,9 @@ def _kept(
 ) -> Generator[JournalWriter]:
     """The files of a run, under its lock: made, or gone on with."""
     files.make(new=not beginning.goes_on)
-    header = header_of(plan, files.directory.name, _stamp(began))
+    header = header_of(
+        plan, files.directory.name, _stamp(began), beginning.key or token_hex(KEY_BYTES)
+    )
     with locked(files.directory):
         _check_still_so(files, beginning)
         durability = plan.settings.durability
@@ -250,7 +253,9 @@ def _blind_budgets(budget: Budget, run: Run) -> Iterator[str]:
             yield f"{name} did not see {blind} of the answers of models: their {what} unknown"
 
 
-def _directory(out: str | Path | None, began: datetime) -> Path:
+def run_directory(out: str | Path | None, began: datetime | None = None) -> Path:
+    """Where a run is recorded: `out`, or a directory of its own named for when it began."""
+    began = datetime.now(UTC) if began is None else began
     if out is not None:
         return Path(out)
     return RUNS / f"{began.astimezone():%Y%m%d-%H%M%S}-{token_hex(2)}"

@@ -20,18 +20,18 @@ __all__ = ["changed_cases", "changed_settings", "header_of", "is_nameless", "rec
 
 # What cannot change how a conversation goes, but only when it goes on and when it stops.
 FREE = frozenset(
-    "concurrency durability file_format files max_cost max_seconds max_tokens overlap retries "
-    "select timeout withheld".split()
+    "client concurrency durability file_format files max_cost max_seconds max_tokens overlap "
+    "retries select timeout withheld".split()
 )
 NAMELESS = re.compile(r"^__main__:|<(?:lambda|locals)>")
 PLAYED = ("user", "goal_check", "user_model", "goal_model")
 
 
-def header_of(plan: Plan, run: str, began: str) -> Header:
+def header_of(plan: Plan, run: str, began: str, key: str) -> Header:
     """The header of a segment that this plan is carried out with."""
     settings = freeze_object(public_settings(plan))
     made = version("convsim-fp")
-    return Header(FORMAT, run, made, MACHINE, V1.version, began, settings, plan.sessions)
+    return Header(FORMAT, run, made, MACHINE, V1.version, began, settings, plan.sessions, key)
 
 
 def recorded_settings(header: Header, given: Mapping[str, Any]) -> dict[str, Any]:

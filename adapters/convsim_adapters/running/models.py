@@ -1,9 +1,10 @@
-"""The models of a run: a name for litellm, or a model port of somebody's own."""
+"""The models of a run: a name or an address for one of our clients, or a port of somebody's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Literal, cast
 
 from attrs import frozen
 
@@ -12,9 +13,12 @@ from convsim_adapters.running.targets import is_target, is_url, load_target
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Model, bounded
 
-__all__ = ["ChosenModel", "Params", "choose_model", "judges_params"]
+__all__ = ["CLIENTS", "ChosenModel", "Client", "Params", "choose_model", "judges_params"]
 
 Params = Mapping[str, object]
+Client = Literal["auto", "direct", "litellm"]
+
+CLIENTS: tuple[Client, ...] = ("auto", "direct", "litellm")
 
 CONNECTION = (
     "api_base",
@@ -23,47 +27,104 @@ CONNECTION = (
     "base_url",
     "custom_llm_provider",
     "extra_headers",
+    "model",  # of an address
     "organization",
 )
 
 
 @frozen
 class ChosenModel:
-    """A model port with the name to call it by; `vendor` where litellm makes the calls."""
+    """A model port with the name to call it by, and which of our clients makes the calls, if any.
+
+    `listed` is the name that its price is found by.
+    """
 
     name: str
     port: Model
-    vendor: bool = False
+    client: Literal["direct", "litellm"] | None = None
+    listed: str = ""
 
     def price_known(self) -> bool:
         """Whether the cost of its answers can be known; a port of somebody's own may tell it."""
-        if not self.vendor:
-            return True
-        from convsim_adapters.litellm import price_known  # noqa: PLC0415  loads nothing but names
+        match self.client:
+            case None:
+                return True
+            case "direct":
+                from convsim_adapters.prices import price_of  # noqa: PLC0415  not for --help
 
-        return price_known(self.name)
+                return price_of(self.listed) is not None
+            case "litellm":
+                from convsim_adapters.litellm import price_known  # noqa: PLC0415  heavy
+
+                return price_known(self.listed)
+
+    @asynccontextmanager
+    async def connections(self) -> AsyncGenerator[None]:
+        """Keep its connections from call to call in the loop of the block, which closes them."""
+        match self.client:
+            case None:
+                yield
+            case "direct":
+                from convsim_adapters.openai_http import openai_client  # noqa: PLC0415  aiohttp
+
+                async with openai_client():
+                    yield
+            case "litellm":
+                from convsim_adapters.litellm import litellm_client  # noqa: PLC0415  heavy
+
+                async with litellm_client():
+                    yield
+
+    @property
+    def vendor(self) -> bool:
+        """Whether litellm makes the calls."""
+        return self.client == "litellm"
 
 
 def choose_model(
-    given: str | Model, field: str, *, params: Params | None, timeout: float
+    given: str | Model,
+    field: str,
+    *,
+    params: Params | None,
+    timeout: float,
+    client: Client = "auto",
 ) -> ChosenModel:
-    """Make the model that a name or a function stands for.
+    """Make the model that a name, an address or a function stands for.
 
-    ``package.module:attribute`` is a model port of your own, everything else a name that litellm
-    knows. `timeout` in seconds bounds one attempt. Raises `InvalidSpec`, whose problem is about
-    `field`.
+    ``package.module:attribute`` is a model port of your own. What speaks the OpenAI protocol is
+    asked directly, ``openai/MODEL`` or an address with the parameter `model`, unless something is
+    asked for that only litellm knows; every other name is litellm's. `client` chooses instead.
+    `timeout` in seconds bounds one attempt. Raises `InvalidSpec`, whose problem is about `field`.
     """
     if not isinstance(given, str):
         return _own(given, name_of(given), field, params, timeout)
     if is_target(given):
         return _own(load_target(given, field), given, field, params, timeout)
+    if _is_direct(given, params, client):
+        return _direct(given, params, timeout)
     if is_url(given):
-        what = f"is {given!r:.80}; for an endpoint that speaks the OpenAI protocol give"
-        how = "openai/MODEL and the parameter api_base=URL"
-        raise InvalidSpec([Problem(field, f"{what} {how}")])
+        what = f"is {given!r:.80}; for litellm give openai/MODEL and the parameter api_base=URL"
+        raise InvalidSpec([Problem(field, what)])
     from convsim_adapters.litellm import litellm_model  # noqa: PLC0415  heavy
 
-    return ChosenModel(given, litellm_model(given, params=params, timeout=timeout), vendor=True)
+    port = litellm_model(given, params=params, timeout=timeout)
+    return ChosenModel(given, port, "litellm", given)
+
+
+def _is_direct(name: str, params: Params | None, client: Client) -> bool:
+    if client != "auto":
+        return client == "direct"
+    from convsim_adapters.openai_endpoint import goes_directly  # noqa: PLC0415  not for --help
+
+    return goes_directly(name, params or {})
+
+
+def _direct(name: str, params: Params | None, timeout: float) -> ChosenModel:
+    from convsim_adapters.openai_endpoint import model_of  # noqa: PLC0415  not for --help
+    from convsim_adapters.openai_http import openai_model  # noqa: PLC0415  loads aiohttp
+
+    port = openai_model(name, params=params, timeout=timeout)
+    return ChosenModel(name, port, "direct", model_of(name, params or {}))
 
 
 def judges_params(user_params: Params | None, goal_params: Params | None) -> Params:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from convsim_adapters.running.agents import ChosenAgent
@@ -18,19 +18,20 @@ def ports_of(plan: Plan, agent: ChosenAgent, may_go_on: Callable[[], bool]) -> O
     retries = plan.settings.retries
     user_model = _retried(plan.user_model, retries, may_go_on)
     goal_model = _retried(plan.goal_model, retries, may_go_on)
-    vendor = any(model and model.vendor for model in (plan.user_model, plan.goal_model))
-    return _opened(agent, user_model, goal_model, vendor=vendor)
+    used = [model for model in (plan.user_model, plan.goal_model) if model is not None]
+    return _opened(agent, user_model, goal_model, used)
 
 
 @asynccontextmanager
 async def _opened(
-    agent: ChosenAgent, user_model: Model | None, goal_model: Model | None, *, vendor: bool
+    agent: ChosenAgent,
+    user_model: Model | None,
+    goal_model: Model | None,
+    used: Iterable[ChosenModel],
 ) -> AsyncGenerator[Ports | PortsOf]:
     async with AsyncExitStack() as stack:
-        if vendor:
-            from convsim_adapters.litellm import litellm_client  # noqa: PLC0415  heavy
-
-            await stack.enter_async_context(litellm_client())
+        for model in used:
+            await stack.enter_async_context(model.connections())
         yield await stack.enter_async_context(agent.ports(user_model, goal_model))
 
 

@@ -13,7 +13,14 @@ from convsim_adapters.case_files.files import Format
 from convsim_adapters.journal_files import Durability
 from convsim_adapters.running.agents import AgentTarget, ChosenAgent, choose_agent
 from convsim_adapters.running.case_lists import Cases, read_cases, selected
-from convsim_adapters.running.models import ChosenModel, Params, choose_model, judges_params
+from convsim_adapters.running.models import (
+    CLIENTS,
+    ChosenModel,
+    Client,
+    Params,
+    choose_model,
+    judges_params,
+)
 from convsim_adapters.running.players import Cast, players
 from convsim_fp import users
 from convsim_fp.core import GoalCheck, Rules, SimulatedUser, TestCase
@@ -56,6 +63,7 @@ class Settings:
     max_seconds: float | None = None
     agent_state: AgentState | None = None
     durability: Durability = "process"
+    client: Client = "auto"
 
 
 @frozen
@@ -217,7 +225,11 @@ def _user_model(settings: Settings) -> ChosenModel | None:
     if settings.user_model is None:
         return None
     return choose_model(
-        settings.user_model, "user_model", params=settings.user_params, timeout=settings.timeout
+        settings.user_model,
+        "user_model",
+        params=settings.user_params,
+        timeout=settings.timeout,
+        client=settings.client,
     )
 
 
@@ -228,7 +240,9 @@ def _goal_model(settings: Settings) -> ChosenModel | None:
         given, params = settings.user_model, judges_params(settings.user_params, params)
     if given is None:
         return None
-    return choose_model(given, "goal_model", params=params, timeout=settings.timeout)
+    return choose_model(
+        given, "goal_model", params=params, timeout=settings.timeout, client=settings.client
+    )
 
 
 def _agent(agent: AgentTarget, settings: Settings) -> ChosenAgent:
@@ -279,6 +293,7 @@ def _limit_problems(settings: Settings) -> Iterator[Problem]:
         yield Problem("seed", f"is {seed!r:.80}, expected a whole number")
     for name, allowed in (
         ("agent_state", (None, *AGENT_STATES)),
+        ("client", CLIENTS),
         ("durability", ("process", "strict")),
     ):
         value = cast("object", getattr(settings, name))

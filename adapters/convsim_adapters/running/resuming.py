@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -34,7 +35,15 @@ from convsim_fp.journal import (
     resumed,
 )
 
-__all__ = ["Retry", "header_among", "plan_again", "plan_to_resume", "resume_run"]
+__all__ = [
+    "Retry",
+    "header_among",
+    "key_of",
+    "plan_again",
+    "plan_to_resume",
+    "resume_run",
+    "resumption",
+]
 
 Retry: TypeAlias = Literal["nothing", "failed"]
 
@@ -83,6 +92,23 @@ def plan_to_resume(
         plan, journal, retry=retry, restart=restart, accept_changes=accept_changes
     )
     return plan, evolve(beginning, extent=extent)
+
+
+def resumption(plan: Plan, directory: Path) -> Beginning:
+    """Where the sessions of a plan go on that was made anew, not from what is recorded.
+
+    Raises `InvalidSpec` with everything that is not as it was when the run was recorded.
+    """
+    extent = extent_of(directory)
+    journal = load_journal(directory)
+    beginning = _resumption(plan, journal, retry="nothing", restart=False, accept_changes=False)
+    return evolve(beginning, extent=extent)
+
+
+def key_of(journal: Journal) -> str:
+    """What no other run is called, as far as can be known of a run without a key of its own."""
+    header = header_among(journal)
+    return header.key or sha256(f"{header.run} {header.began}".encode()).hexdigest()[:16]
 
 
 def plan_again(
@@ -149,7 +175,8 @@ def _resumption(
             places.append(_with_its_agent(place, restart=restart) if process else place)
     if problems:
         raise InvalidSpec(problems)
-    return _beginning(places, _in_flight(places, plan, journal.headers))
+    beginning = _beginning(places, _in_flight(places, plan, journal.headers))
+    return evolve(beginning, key=key_of(journal))
 
 
 def _refuse_changes(plan: Plan, journal: Journal) -> None:

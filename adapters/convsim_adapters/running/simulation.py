@@ -11,7 +11,7 @@ from convsim_adapters.journal_files import Durability
 from convsim_adapters.running.agents import AgentTarget
 from convsim_adapters.running.case_lists import Cases
 from convsim_adapters.running.execution import SimulationInterrupted, execute
-from convsim_adapters.running.models import Params
+from convsim_adapters.running.models import Client, Params
 from convsim_adapters.running.plans import AgentState, Settings, make_plan
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import GoalCheck, SimulatedUser
@@ -46,6 +46,7 @@ def simulate(
     max_seconds: float | None = None,
     agent_state: AgentState | None = None,
     durability: Durability = "process",
+    client: Client = "auto",
     format: Format = "auto",
     select: str | Sequence[str] = (),
     out: str | Path | None = None,
@@ -65,10 +66,12 @@ def simulate(
     ``never``, or a function; by default what the case carries, else the model. A judge that fails
     ends its session, or with `on_goal_check_failure` ``continue`` counts as not achieved.
 
-    `user_model` and `goal_model`: a name for litellm (``provider/model``), or a model port or the
+    `user_model` and `goal_model`: a name (``provider/model``), the address of an endpoint that
+    speaks the OpenAI protocol (with the parameter ``model``), or a model port or the
     ``package.module:attribute`` of one. Without `goal_model` the user's model judges. `user_params`
-    and `goal_params` go to litellm as they are; they are separate, but a judge that is the user's
-    model is reached at the same place (``api_base`` and its like).
+    and `goal_params` go to the client as they are; they are separate, but a judge that is the
+    user's model is reached at the same place (``api_base`` and its like). `client`: addresses and
+    ``openai/MODEL`` are asked ``direct``, which is quick, all else through ``litellm``; or say so.
 
     A session has at most `max_turns` turns, and at most `max_asks` questions for one decision of
     the user or the judge. Each case has `trials` sessions, `concurrency` run at once. `overlap`
@@ -120,6 +123,7 @@ def simulate(
         max_seconds=max_seconds,
         agent_state=agent_state,
         durability=durability,
+        client=client,
     )
     plan = make_plan(cases, agent, settings, file_format=format, select=select)
     return execute(plan, out=out, save=save, sink=sink, finished=finished)

@@ -162,9 +162,58 @@ def test_parameters_go_with_names_of_models_only() -> None:
     assert told == "agent_params are for an agent behind a URL only"
 
 
-def test_a_url_is_no_model() -> None:
-    told = problems([PLAIN], user_model="http://127.0.0.1:9/v1")
-    assert "give openai/MODEL and the parameter api_base=URL" in told[0]
+def test_an_address_needs_its_model_and_is_not_for_litellm() -> None:
+    address = "http://127.0.0.1:9/v1"
+    [told] = problems([PLAIN], user_model=address)
+    assert told.endswith("to ask there is not said; give the parameter model")
+    told = problems([PLAIN], user_model=address, user_params={"model": "x"}, client="litellm")
+    assert told[0].endswith("for litellm give openai/MODEL and the parameter api_base=URL")
+
+
+def test_a_judge_that_is_the_users_model_is_asked_at_the_same_address() -> None:
+    settings = Settings(
+        user_model="http://127.0.0.1:9/v1",
+        user_params={"model": "llama", "temperature": 1},
+        goal_params={"temperature": 0},
+    )
+    plan = make_plan([PLAIN], agent, settings)
+    assert [one.listed for one in (plan.user_model, plan.goal_model)] == ["llama", "llama"]
+
+
+@pytest.mark.parametrize(
+    ("name", "client", "chosen"),
+    [
+        ("openai/gpt-4o-mini", "auto", "direct"),
+        ("openai:/gpt-4o-mini", "auto", "direct"),
+        ("openai/gpt-4o-mini", "direct", "direct"),
+        ("openai/gpt-4o-mini", "litellm", "litellm"),
+        ("gpt-4o-mini", "auto", "litellm"),
+        ("groq/llama-3.1-8b-instant", "auto", "litellm"),
+        (model, "direct", None),
+    ],
+)
+def test_the_client_is_chosen_by_the_name_or_told(name, client, chosen, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    monkeypatch.setenv("GROQ_API_KEY", "sk-none")
+    plan = make_plan([PLAIN], agent, Settings(user_model=name, client=client))
+    assert plan.user_model.client == chosen
+    assert plan.user_model.price_known()
+
+
+def test_a_client_that_cannot_ask_or_is_none_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    [told] = problems([PLAIN], user_model="groq/llama-3.1-8b-instant", client="direct")
+    assert "the model 'groq/llama-3.1-8b-instant' is not reached directly" in told
+    [told] = problems([SCRIPT], client="curl")
+    assert told == "client is 'curl', expected one of auto, direct, litellm"
+
+
+@pytest.mark.parametrize("client", ["direct", "litellm"])
+def test_a_budget_in_money_needs_a_price(client, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    settings = {"user_model": "openai/nobodys", "client": client, "max_cost": 1.0}
+    [told] = problems([PLAIN], **settings)
+    assert "what 'openai/nobodys' costs is not known; give --max-tokens" in told
 
 
 def test_what_a_run_can_come_to_is_counted() -> None:

@@ -1,0 +1,155 @@
+"""A run of the command in MLflow: an MLflow run with traces, parameters, metrics and a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Protocol, cast
+
+from attrs import define, evolve, field, frozen
+from mlflow.tracking import MlflowClient
+
+from convsim_adapters.mlflow.identities import identity_of
+from convsim_adapters.mlflow.made import Destination
+from convsim_adapters.mlflow.projecting import Projection, projecting
+from convsim_adapters.mlflow.runs import log_results, run_of
+from convsim_adapters.mlflow.scoring import score, scorers_of
+from convsim_adapters.mlflow.vendor import mlflow
+from convsim_adapters.mlflow.writing import Projected
+from convsim_adapters.running.agents import ChosenAgent
+from convsim_adapters.running.beginnings import FRESH, Beginning
+from convsim_adapters.running.plans import Plan
+from convsim_adapters.running.public import public_settings
+from convsim_adapters.running.results import Run, SessionResult
+from convsim_fp.core import CallAgent, thaw
+from convsim_fp.core.envelope import Entry
+
+__all__ = ["MlflowRun", "Watch", "recording"]
+
+KEY_BYTES = 8
+
+
+@define
+class MlflowRun:
+    """What the command carries out a plan with, so that MLflow has it too."""
+
+    uri: str
+    plan: Plan
+    beginning: Beginning
+    projection: Projection
+    scorers: tuple[Any, ...]
+    _end: Callable[[], Projected]
+    _where: list[Destination]
+    projected: Projected | None = None
+    trouble: str | None = None
+    scores: dict[str, float] = field(factory=dict[str, float])
+
+    def more(self) -> dict[str, Any]:
+        """What `execute` is told beside."""
+        return {"beginning": self.beginning, "around": self.projection.around}
+
+    def beside(self, watch: Watch) -> Watch:
+        """A watch that tells MLflow, and then another."""
+        return _Both(self, watch)
+
+    def finished(self, result: SessionResult) -> None:
+        """Take in a session that has ended."""
+        case = next(one.case for one in self.plan.cases if one.case.id == result.case_id)
+        expected = cast("Mapping[str, object]", thaw(case.expectations))
+        self.projection.finished(result, expected)
+
+    def end(self, run: Run) -> None:
+        """Wait until it is written, and write what the run came to; never raises."""
+        self.projected = projected = self._end()
+        self.trouble = projected.trouble
+        if projected.unwritten or not self._where:
+            return
+        run_id = str(self._where[0].run_id)
+        try:
+            log_results(MlflowClient(), run_id, run, int(time.time() * 1000))
+            if self.scorers:
+                self.scores = score(projected.traces.values(), self.scorers, run_id)
+            status = "FINISHED" if run.interrupted is None else "KILLED"
+            MlflowClient().set_terminated(run_id, status)
+        except Exception as error:  # noqa: BLE001  the run is whole, whatever MLflow has
+            self.trouble = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run, where one could be made."""
+        return self._where[0].run_id if self._where else None
+
+
+class Watch(Protocol):
+    """Is told of every entry and every session that ends."""
+
+    def entry(self, entry: Entry) -> None:
+        """Take in an entry."""
+        ...
+
+    def finished(self, result: SessionResult) -> None:
+        """Take in a session that came to its end."""
+        ...
+
+
+@frozen
+class _Both:
+    first: MlflowRun
+    then: Watch
+
+    def entry(self, entry: Entry) -> None:
+        self.first.projection.sink(entry)
+        self.then.entry(entry)
+
+    def finished(self, result: SessionResult) -> None:
+        self.first.finished(result)
+        self.then.finished(result)
+
+
+@contextmanager
+def recording(
+    uri: str, experiment: str | None, scorers: Sequence[str], plan: Plan, out: Path | None
+) -> Generator[MlflowRun]:
+    """A plan on its way into MLflow. Raises `InvalidSpec` for a scorer that there is none of.
+
+    MLflow itself may be down: what it does not take waits, and is counted at the end.
+    """
+    found = scorers_of(scorers)
+    mlflow.set_tracking_uri(uri)
+    key = token_hex(KEY_BYTES)
+    where: list[Destination] = []
+    told = public_settings(plan)
+    remote = plan.agent is not None and bool(plan.agent.address)
+
+    def destination() -> Destination:
+        made = run_of(key, out, told, experiment)
+        where.append(evolve(made, remote=remote, name=_name(plan.agent)))
+        return where[0]
+
+    with projecting(key, destination) as (projection, end):
+        yield MlflowRun(
+            uri, _telling(plan, key), evolve(FRESH, key=key), projection, found, end, where
+        )
+
+
+def _telling(plan: Plan, key: str) -> Plan:
+    """The plan whose agent, where it is elsewhere, is told the trace that its spans belong to."""
+    agent = plan.agent
+    if agent is None or not agent.address:
+        return plan
+
+    def headers_of(request: CallAgent) -> Mapping[str, str]:
+        told = identity_of(key, request.session.id, request.id.turn)
+        return {"traceparent": told.traceparent}
+
+    return evolve(plan, agent=evolve(agent, headers_of=headers_of))
+
+
+def _name(agent: ChosenAgent | None) -> str:
+    """What the spans of an agent are called: the last part of its name."""
+    if agent is None or agent.address:
+        return "agent"
+    return agent.name.rpartition(":")[2].rpartition(".")[2] or "agent"

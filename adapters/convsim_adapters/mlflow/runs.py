@@ -1,0 +1,115 @@
+"""What a run comes to, written on a run of MLflow: parameters, metrics, a table of its sessions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param
+from mlflow.tracking import MlflowClient
+
+from convsim_adapters.mlflow.made import Destination
+from convsim_adapters.mlflow.names import TABLE
+from convsim_adapters.mlflow.stored import current_experiment
+from convsim_adapters.running.results import Run, SessionResult
+from convsim_fp.core import StopReason
+
+__all__ = ["COLUMNS", "log_results", "metrics_of", "parameters_of", "run_of"]
+
+MAX_PARAM = 500  # characters
+KEY_TAG, DIRECTORY_TAG = "convsim.run", "convsim.directory"
+
+COLUMNS: Mapping[str, Callable[[SessionResult], object]] = {
+    "session": lambda one: one.id,
+    "goal": lambda one: one.goal,
+    "stop_reason": lambda one: one.stop_reason.value,
+    "why": lambda one: one.why,
+    "detail": lambda one: one.detail,
+    "turns": lambda one: one.turns,
+    "seconds": lambda one: one.seconds,
+    "input_tokens": lambda one: one.usage.input_tokens,
+    "output_tokens": lambda one: one.usage.output_tokens,
+    "cost": lambda one: one.usage.cost,
+    "attempts": lambda one: one.usage.attempts,
+}
+
+
+def metrics_of(run: Run) -> dict[str, float]:
+    """The figures of a run: rates from 0 to 1, seconds, tokens, US dollars; the unknown are absent.
+
+    >>> metrics_of(Run(()))["convsim.sessions"]
+    0.0
+    """
+    count = len(run.sessions)
+    usage = run.usage
+    told: dict[str, float | None] = {
+        "convsim.sessions": count,
+        "convsim.seconds": run.seconds,
+        "convsim.turns": sum(one.turns for one in run.sessions),
+        "convsim.turns_mean": sum(one.turns for one in run.sessions) / count if count else None,
+        "convsim.seconds_mean": sum(one.seconds for one in run.sessions) / count if count else None,
+        "convsim.input_tokens": usage.input_tokens,
+        "convsim.output_tokens": usage.output_tokens,
+        "convsim.cost": usage.cost,
+        "convsim.requests": usage.requests,
+        "convsim.attempts": usage.attempts,
+        "convsim.wasted": usage.wasted,
+    }
+    reasons = run.stop_reasons
+    if count:
+        told |= {
+            f"convsim.rate.{reason.value}": reasons.get(reason.value, 0) / count
+            for reason in StopReason
+        }
+    return {name: float(value) for name, value in told.items() if value is not None}
+
+
+def parameters_of(settings: Mapping[str, object]) -> dict[str, str]:
+    """The settings of a run, as they may be written down, in the form of parameters."""
+    return {
+        f"convsim.{name}": text[:MAX_PARAM]
+        for name, value in settings.items()
+        if value not in (None, {}, [], "")
+        and (text := value if isinstance(value, str) else json.dumps(value, default=str))
+    }
+
+
+def log_results(client: Any, run_id: str, run: Run, now: int) -> None:
+    """Write metrics and table on a run of MLflow; `now` in milliseconds since 1970."""
+    metrics = [Metric(name, value, now, 0) for name, value in metrics_of(run).items()]
+    client.log_batch(run_id, metrics=metrics)
+    if TABLE in [file.path for file in client.list_artifacts(run_id)]:  # it would be added to
+        rows = [[read(one) for read in COLUMNS.values()] for one in run.sessions]
+        client.log_dict(run_id, {"columns": [*COLUMNS], "data": rows}, TABLE)
+    else:
+        table = {name: [read(one) for one in run.sessions] for name, read in COLUMNS.items()}
+        client.log_table(run_id, table, TABLE)
+
+
+def run_of(
+    key: str, directory: Path | None, settings: Mapping[str, object], experiment: str | None
+) -> Destination:
+    """The run of MLflow that a run of ours has, found by its key; made where there is none."""
+    client = MlflowClient()
+    experiment_id = _experiment(client, experiment)
+    found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
+    if found:
+        return Destination(experiment_id, found[0].info.run_id)
+    tags = {KEY_TAG: key}
+    if directory is not None:
+        tags[DIRECTORY_TAG] = str(directory.resolve())
+    name = f"simulation-{key[:8]}" if directory is None else directory.name
+    run = client.create_run(experiment_id, tags=tags, run_name=name)
+    params = [Param(name, value) for name, value in parameters_of(settings).items()]
+    client.log_batch(run.info.run_id, params=params)
+    return Destination(experiment_id, run.info.run_id)
+
+
+def _experiment(client: MlflowClient, name: str | None) -> str:
+    """The experiment of a name, made where there is none; without one, MLflow's own choice."""
+    if name is None:
+        return current_experiment()
+    found = client.get_experiment_by_name(name)
+    return client.create_experiment(name) if found is None else found.experiment_id

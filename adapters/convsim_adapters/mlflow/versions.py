@@ -1,0 +1,19 @@
+"""Which MLflow this is, and whether the names beneath its public ones were tried with it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+__all__ = ["TRIED", "is_tried"]
+
+TRIED = ("3.11", "3.17", "3.18")
+
+
+def is_tried(installed: str | None = None) -> bool:
+    """Whether private names of this MLflow may be used; others go the public way, which is slower.
+
+    >>> is_tried("3.17.2"), is_tried("4.0.0")
+    (True, False)
+    """
+    found = version("mlflow") if installed is None else installed
+    return ".".join(found.split(".")[:2]) in TRIED

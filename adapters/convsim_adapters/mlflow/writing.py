@@ -1,0 +1,183 @@
+"""The thread that makes traces of sessions and writes them, together and at its own pace."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any
+
+from attrs import define, field, frozen
+from mlflow.entities import Trace
+
+from convsim_adapters.mlflow.catching import Catch
+from convsim_adapters.mlflow.made import Destination, SessionMade, expect, start_and_end, traces_of
+from convsim_adapters.mlflow.stored import StoredTurns, read_traces, stored_turns
+from convsim_adapters.mlflow.storing import Store
+from convsim_adapters.mlflow.turns import turn_metadata
+from convsim_adapters.mlflow.vendor import mlflow
+
+__all__ = ["Projected", "Writer"]
+
+BATCH = 100  # traces that are written together
+TOGETHER = 0.1  # seconds to wait for more of them
+
+log = logging.getLogger("convsim")
+
+
+@frozen
+class Projected:
+    """What became of the traces: by session what was made, and how many are in the store.
+
+    `trouble` says why some are not; `refused` which the store would not take, and why.
+    """
+
+    traces: Mapping[str, tuple[Trace, ...]]
+    written: int = 0
+    unwritten: int = 0
+    trouble: str | None = None
+    refused: tuple[str, ...] = ()
+
+
+@define
+class Writer:
+    """Makes and writes traces until None comes; `moved` changes with every step that it gets on."""
+
+    run: str
+    find: Callable[[], Destination]
+    catch: Catch
+    waiting: SimpleQueue[SessionMade | None]
+    moved: int = 0
+    made: int = 0
+    written: int = 0
+    trouble: str | None = None
+    _destination: Destination | None = None
+    _store: Store = field(factory=Store)
+    _traces: dict[str, tuple[Trace, ...]] = field(factory=dict)
+    _unmade: list[SessionMade] = field(factory=list)
+    _unwritten: list[Trace] = field(factory=list)
+    _lock: Any = field(factory=Lock)
+
+    def go(self) -> None:
+        """Write until nothing more comes; then once more what could not be written."""
+        more = True
+        while more:
+            sessions, more = self._next()
+            self._take(sessions)
+        if self._unmade or self._unwritten:
+            self.trouble = None
+            unmade, self._unmade = self._unmade, []
+            self._take(unmade)
+
+    def projected(self) -> Projected:
+        """How far it came."""
+        unmade = sum(len(session.turns) for session in self._unmade)
+        refused = tuple(
+            f"{trace.info.trace_id}: {error}"[:300] for trace, error in self._store.refused
+        )
+        with self._lock:
+            unwritten = len(self._unwritten) + unmade
+            done = self.written - len(refused)
+            return Projected(dict(self._traces), done, unwritten, self.trouble, refused)
+
+    def _next(self) -> tuple[list[SessionMade], bool]:
+        """The sessions that ended, as many as are written together; whether more may come."""
+        found: list[SessionMade] = []
+        turns = 0
+        while turns < BATCH:
+            try:
+                one = self.waiting.get(timeout=TOGETHER if found else None)
+            except Empty:
+                break
+            if one is None:
+                return found, False
+            found.append(one)
+            turns += len(one.turns)
+        return found, True
+
+    def _take(self, sessions: list[SessionMade]) -> None:
+        try:
+            if self._destination is None and sessions:
+                self._destination = self.find()
+            if self.catch.works:
+                self._make(sessions)
+                self._write()
+            else:
+                self._leave_it_to_mlflow(sessions)
+        except Exception as error:  # noqa: BLE001  whatever MLflow has, conversations go on
+            self._fail(error)
+            self._unmade += [one for one in sessions if one.id not in self._traces]
+        self.moved += 1
+
+    def _make(self, sessions: Iterable[SessionMade]) -> None:
+        for session in sessions:
+            self._adopt(session)
+            traces = traces_of(session, self.catch, self._known())
+            with self._lock:
+                self._traces[session.id] = traces
+                self._unwritten += traces
+                self.made += len(traces)
+
+    def _adopt(self, session: SessionMade) -> None:
+        """Take the traces that an agent has named itself; MLflow has written them meanwhile."""
+        named = {turn.trace_id: turn for turn in session.turns if turn.trace_id}
+        if not named:
+            return
+        mlflow.flush_trace_async_logging()
+        for trace in self._store.client.batch_get_traces(list(named)):
+            turn = named.pop(trace.info.trace_id)
+            told = turn_metadata(self.run, turn.session, turn.case, turn.turn)
+            trace.info.trace_metadata.update(told)
+            self.catch.add(told, trace)
+        for trace_id, turn in named.items():
+            if not self.catch.has(session.id, turn.turn):
+                what = "%s, turn %d: the agent named the trace %s, which is not in the store"
+                log.warning(what, session.id, turn.turn, trace_id)
+
+    def _write(self) -> None:
+        while self._unwritten:
+            some = self._unwritten[:BATCH]
+            self._store.write(some)
+            with self._lock:
+                self._unwritten = self._unwritten[BATCH:]
+                self.written += len(some)
+                self.moved += 1
+
+    def _leave_it_to_mlflow(self, sessions: list[SessionMade]) -> None:
+        """The public way: what agents left is looked up, and the rest goes as theirs went."""
+        if not sessions:
+            return
+        mlflow.flush_trace_async_logging()
+        where = self._known()
+        before = stored_turns(self.run, where.experiment_id)
+        for session in sessions:
+            there = before.get(session.id, {})
+            for turn in session.turns:
+                if turn.turn not in there:
+                    start_and_end(turn, session, where)
+        mlflow.flush_trace_async_logging()
+        after = stored_turns(self.run, where.experiment_id)
+        for session in sessions:
+            self._count(session, after.get(session.id, {}))
+
+    def _count(self, session: SessionMade, there: StoredTurns) -> None:
+        traces = read_traces([info for turn in sorted(there) for info in there[turn]])
+        lost = [turn for turn in session.turns if turn.turn not in there]
+        if lost:
+            log.warning("MLflow has lost %d traces of %s", len(lost), session.id)
+        for assessment in expect(session, traces[0].info.trace_id) if traces else ():
+            mlflow.log_assessment(traces[0].info.trace_id, assessment)
+        with self._lock:
+            self._traces[session.id] = traces
+            self.made += len(traces) + len(lost)
+            self.written += len(traces)
+
+    def _known(self) -> Destination:
+        return Destination() if self._destination is None else self._destination
+
+    def _fail(self, error: Exception) -> None:
+        words = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+        if self.trouble is None:
+            log.warning("traces wait, since MLflow does not take them: %s", words)
+        self.trouble = words

@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 from convsim_adapters.model_calls import reserved
 from convsim_adapters.prices import listed_mode
-from convsim_fp.core import NotJson, freeze
+from convsim_fp.core import NotJson, freeze, thaw
 from convsim_fp.errors import InvalidSpec, Problem
 
 __all__ = ["Endpoint", "endpoint_of_model", "goes_directly", "model_of"]
@@ -115,7 +115,8 @@ def endpoint_of_model(
     model = model_of(name, params)
     told = f"{model} at {name}" if URL.match(name) else name
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=_path(parts)).geturl()
-    fields = {key: value for key, value in params.items() if key not in (*REACHED, "model")}
+    own = (*REACHED, "model")
+    fields = {key: thaw(freeze(value)) for key, value in params.items() if key not in own}
     return Endpoint(told, model, url, _region(parts), headers, fields)
 
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from convsim_fp.interpreters import Facts
 
@@ -71,11 +71,14 @@ class Price:
         """The rate that holds for so many tokens and this tier; 0 where none is listed."""
         above = next((step for step in self.steps if used.input > step * 1_000), None)
         named = [name] if above is None else [f"{name}_above_{above}k_tokens", name]
-        keys = [key for one in named for key in (f"{one}_{used.tier}", one)]
-        return next((self.rates[key] for key in keys if key in self.rates), 0.0)
+        if used.tier:
+            named = [key for one in named for key in (f"{one}_{used.tier}", one)]
+        return next((self.rates[key] for key in named if key in self.rates), 0.0)
 
     def uplift(self, region: str) -> float:
         """By how much all is dearer in a region."""
+        if not region:
+            return 1.0
         return self.rates.get(f"regional_processing_uplift_multiplier_{region}", 1.0)
 
 
@@ -121,13 +124,9 @@ def facts_of(told: Mapping[str, Any], *, model: str, region: str = "") -> Facts:
         return Facts()  # some endpoints write zeros where they do not count
     details = _part(usage, "prompt_tokens_details")
     cached = _count(details, "cached_tokens")
-    facts = Facts(input_tokens=read, output_tokens=written, cached_tokens=cached)
     price = price_of(_text(told, "model")) or price_of(model)
-    heard = _count(details, "audio_tokens") or _count(
-        _part(usage, "completion_tokens_details"), "audio_tokens"
-    )
-    if price is None or read is None or written is None or heard:
-        return facts
+    if price is None or read is None or written is None or _heard(usage):
+        return Facts(read, written, cached)
     put = _count(details, "cache_write_tokens") or _count(details, "cache_creation_tokens")
     used = Used(
         input=read,
@@ -137,7 +136,13 @@ def facts_of(told: Mapping[str, Any], *, model: str, region: str = "") -> Facts:
         tier=_text(told, "service_tier"),
         region=region,
     )
-    return evolve(facts, cost=price.cost(used), price_source=price.source)
+    return Facts(read, written, cached, price.cost(used), price_source=price.source)
+
+
+def _heard(usage: Mapping[str, Any]) -> bool:
+    """Whether some of it was sound, which has prices of its own."""
+    parts = (_part(usage, "prompt_tokens_details"), _part(usage, "completion_tokens_details"))
+    return any(_count(part, "audio_tokens") for part in parts)
 
 
 @lru_cache(NAMES)

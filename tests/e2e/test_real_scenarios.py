@@ -36,12 +36,13 @@ pytestmark = pytest.mark.skipif(
 def played(convsim, here, loopback):
     """Play all 114 of them; how the command ended, and the record of each session."""
 
-    def play(*, retries=RETRIES):
+    def play(*, retries=RETRIES, client="auto"):
         ran = convsim(
             "run",
             TASKS,
             "--agent=agents:shop",
             "--user-model=openai/gpt-4o-mini",
+            f"--client={client}",
             f"--max-turns={MAX_TURNS}",
             f"--retries={retries}",
             "--timeout=2",
@@ -77,11 +78,14 @@ def test_real_scenarios_all_come_to_their_end(played, loopback) -> None:
     assert all(record["usage"]["unpriced"] <= record["usage"]["wasted"] for record in records)
 
 
-def test_with_every_failure_each_session_still_ends_typed(played, loopback, here, convsim) -> None:
+@pytest.mark.parametrize("client", ["direct", "litellm"])
+def test_with_every_failure_each_session_still_ends_typed(
+    played, loopback, here, convsim, client
+) -> None:
     """5 % of the requests fail in each of thirteen ways, so two thirds of them in one of them."""
     loopback.keep = False
     loopback.share, loopback.kinds = 0.05 * len(FAILURES), FAILURES
-    ran, records = played()
+    ran, records = played(client=client)
     assert ran.code == 3
     assert "Traceback" not in ran.err
     assert len({record["case_id"] for record in records}) == 114

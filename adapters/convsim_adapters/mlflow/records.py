@@ -97,7 +97,7 @@ def _stored(frame: Any) -> Iterable[object]:
 
 def _expecting(case: object, expectations: object) -> object:
     match case:
-        case Mapping() if expectations and not _is_absent(expectations):
+        case Mapping() if not _is_absent(expectations) and expectations:
             record = cast("Mapping[str, object]", case)
             own = given(record, "expectations")
             return {**record, "expectations": expectations if own is None else own}

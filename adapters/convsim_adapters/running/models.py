@@ -75,11 +75,6 @@ class ChosenModel:
                 async with litellm_client():
                     yield
 
-    @property
-    def vendor(self) -> bool:
-        """Whether litellm makes the calls."""
-        return self.client == "litellm"
-
 
 def choose_model(
     given: str | Model,

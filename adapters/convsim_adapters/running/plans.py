@@ -234,9 +234,9 @@ def _user_model(settings: Settings) -> ChosenModel | None:
 
 
 def _goal_model(settings: Settings) -> ChosenModel | None:
-    """The judge; the user's model, with the judge's parameters, where none is named."""
+    """The judge; the user's model, with the judge's parameters, where none or that is named."""
     given, params = settings.goal_model, settings.goal_params
-    if given is None and isinstance(settings.user_model, str):
+    if isinstance(settings.user_model, str) and given in (None, settings.user_model):
         given, params = settings.user_model, judges_params(settings.user_params, params)
     if given is None:
         return None

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Starting with pandas version 4")
 def model(loopback: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """A user who always goes on, and a judge who always says no."""
     loopback.talk = talk
-    monkeypatch.setenv("OPENAI_API_BASE", loopback.base)
+    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, loopback.base)
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     return "openai:/m"
 
@@ -74,6 +75,14 @@ async def traced_async(input: Messages, mlflow_session_id: str) -> str:
     return f"answer {len(input)}"
 
 
+def with_openai(input: Messages, mlflow_session_id: str) -> str:
+    from openai import OpenAI
+
+    with OpenAI(max_retries=0) as client:
+        made = client.chat.completions.create(model="agents", messages=input)
+    return made.choices[0].message.content or ""
+
+
 AGENTS = {  # C60, C61, D8
     "untraced": (agent, "agent"),
     "untraced async": (agent_async, "agent_async"),
@@ -103,6 +112,20 @@ def test_turns_and_sessions_are_scored(
     assert told(kept, "mlflow.sourceRun") == [result.run_id] * 4
     assert sorted(map(str, told(kept, TURN))) == ["0", "0", "1", "1"]
     assert result.metrics["answered/mean"] == 1.0
+
+
+def test_what_an_evaluation_traces_by_itself_is_the_agents_alone(
+    simulator_class: Any, store: str, model: str, loopback: Any
+) -> None:
+    """C57, C51, §4: it switches autologging on; the simulator's calls leave nothing."""
+    result = mlflow.genai.evaluate(
+        data=simulator_class(CASES, 2, model), predict_fn=with_openai, scorers=[answered, turns]
+    )
+    kept = stored()
+    assert len(kept) == len(result.result_df) == 4
+    assert loopback.count == 3 * len(kept)
+    assert "with_openai" not in {trace.data.spans[0].name for trace in kept}
+    assert sorted(map(str, told(kept, TURN))) == ["0", "0", "1", "1"]
 
 
 def test_the_scores_of_a_session_stand_on_its_first_turn(

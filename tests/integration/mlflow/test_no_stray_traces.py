@@ -12,6 +12,14 @@ from mlflow.genai.simulators import BaseSimulatedUserAgent, SimulatorContext
 
 SESSION, TURN = "mlflow.trace.session", "mlflow.simulation.turn"
 CASES = [{"goal": "find the order"}, {"goal": "send it back"}]
+# Where litellm leaves who is told of its calls, even when autologging has been switched off.
+CALLBACKS = (
+    "callbacks",
+    "success_callback",
+    "failure_callback",
+    "_async_success_callback",
+    "_async_failure_callback",
+)
 Messages = list[dict[str, str]]
 # Handles that clients keep in the background when the loop of a conversation ends are not ours.
 pytestmark = [
@@ -36,12 +44,15 @@ def autologging() -> Iterator[None]:
     """Whatever calls a model by the clients of openai or litellm is traced."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # litellm warns while it is imported
-        pytest.importorskip("litellm", reason="needs convsim-fp[litellm]")
+        litellm = pytest.importorskip("litellm", reason="needs convsim-fp[litellm]")
+    before = {name: list(getattr(litellm, name)) for name in CALLBACKS}
     mlflow.openai.autolog()
     mlflow.litellm.autolog()
     yield
     mlflow.openai.autolog(disable=True)
     mlflow.litellm.autolog(disable=True)
+    for name, kept in before.items():
+        setattr(litellm, name, kept)
 
 
 def talk(body: dict[str, Any]) -> str:

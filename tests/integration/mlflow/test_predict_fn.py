@@ -23,7 +23,7 @@ class Desk:
         self.histories: list[Messages] = []
 
     def __call__(self, messages: Messages, **rest: Any) -> str:
-        self.histories.append(messages)
+        self.histories.append([dict(message) for message in messages])
         return ANSWER
 
     def reply(self, input: Messages, **rest: Any) -> str:
@@ -117,11 +117,14 @@ def test_an_agent_that_takes_no_session_id_is_not_given_it(
     simulator_class: Any, store: str, wire: Any
 ) -> None:
     """D22."""
-    desk = Desk()
-    (found,) = simulated(simulator_class, wire, lambda input: desk(input))
-    assert len(found) == 2
-    with_context = simulator_class([{"goal": "g", "context": {"order": "W7"}}], 1, wire.uri)
-    assert with_context.simulate(lambda input, order: f"{order}: {desk(input)}")[0]
+
+    def agent(input: Messages, order: str = "W7") -> str:
+        return f"{order} is on its way."
+
+    cases = [{"goal": "g"}, {"goal": "h", "context": {"order": "W8"}}]
+    found = simulator_class(cases, 2, wire.uri).simulate(agent)
+    assert [len(traces) for traces in found] == [2, 2]
+    assert found[1][0].data.spans[0].outputs == "W8 is on its way."
 
 
 def by_position(input: Messages, /, **rest: Any) -> str:
@@ -280,10 +283,6 @@ def test_an_answer_in_parts_is_their_text(simulator_class: Any, store: str, wire
     """D37."""
     told = heard(simulator_class, wire, {form: lambda a=a: a for form, a in IN_PARTS.items()})
     assert told == dict.fromkeys(IN_PARTS, ANSWER)
-
-
-async def never_awaited() -> str:
-    return ANSWER
 
 
 ODD: dict[str, Callable[[], Any]] = {

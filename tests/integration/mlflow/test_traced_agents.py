@@ -131,6 +131,22 @@ WAYS = {
 }
 
 
+def test_a_session_that_the_agent_names_itself_stays(
+    simulator_class: Any, store: str, model: str
+) -> None:
+    """§4: what the agent says of its trace wins; it is the turn's trace none the less."""
+
+    @mlflow.trace(name="own")
+    def headstrong(messages: Messages, mlflow_session_id: str) -> str:
+        mlflow.update_current_trace(session_id="of the agent's own")
+        return answer(messages)
+
+    (found,) = simulator_class(CASES[:1], 2, model).simulate(headstrong)
+    assert ids(found) == ids(stored())
+    assert told(found, SESSION) == ["of the agent's own"] * 2
+    assert told(found, TURN) == ["0", "1"]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_agents_own_trace_is_that_of_the_turn(
     way: str, simulator_class: Any, store: str, model: str
@@ -307,7 +323,7 @@ def test_what_goes_on_elsewhere_is_nobodys_turn(
     strangers: list[str] = []
 
     def work() -> None:
-        while not over.wait(0.002) and len(strangers) < 200:
+        while not over.wait(0.002) and len(strangers) < 20:
             with mlflow.start_span("stranger") as span:
                 strangers.append(span.trace_id)
 

@@ -139,8 +139,8 @@ def test_the_metadata_say_which_conversation_and_turn_a_trace_is_of(
     assert guidelines == ["be brief\nbe kind", "x" * 250, None]
     personas = [told(traces, "mlflow.simulation.persona")[1] for traces in found]
     assert personas[0] == "x" * 250
-    assert personas[1] == personas[2]
-    assert "inquisitive user" in str(personas[1])
+    assert personas[1] == personas[2] != ""
+    assert personas[1] is not None
 
 
 def test_the_traces_of_a_run_are_found_by_its_run(
@@ -247,20 +247,20 @@ def test_every_trace_says_how_its_conversation_ended(
     cases = [{"goal": "g"}, {"goal": "h", "context": {"order": "W7"}}]
     simulator = simulator_class(cases, 2, model)
     found = simulator.simulate(lost)
-    assert [one.stop_reason.value for one in simulator.sessions] == ["max turns", "agent failed"]
+    assert [one.stop_reason.value for one in simulator.sessions] == ["max_turns", "agent_failed"]
     kept = {trace.info.trace_id: trace for trace in stored()}
     for session, traces in zip(simulator.sessions, found, strict=True):
         for trace in (*traces, *(kept[trace.info.trace_id] for trace in traces)):
             metadata = trace.info.trace_metadata
             assert metadata["convsim.stop_reason"] == session.stop_reason.value
-            assert metadata["convsim.session"] == session.session.id
+            assert metadata["convsim.session"] == session.id
             assert metadata["convsim.turns"] == str(session.turns)
             assert metadata["convsim.detail"] == session.detail[:250]
     assert "no such order" in simulator.sessions[1].detail
     run_id = found[0][0].info.trace_metadata["mlflow.sourceRun"]
     assert mlflow.get_run(run_id).data.metrics
     table = mlflow.load_table("convsim_sessions.json", run_ids=[run_id])
-    assert list(table["stop_reason"]) == ["max turns", "agent failed"]
+    assert list(table["stop_reason"]) == ["max_turns", "agent_failed"]
 
 
 @pytest.mark.parametrize("traced", [False, True], ids=["untraced", "traced"])
@@ -292,15 +292,10 @@ def test_an_answer_that_no_store_takes_costs_no_other_conversation_its_result(
     assert len(first) == 2
 
 
-def test_a_goal_that_no_store_takes_is_escaped(
-    simulator_class: Any, store: str, model: str
-) -> None:
-    """D45: never a trace without its session."""
-    (found,) = simulator_class([{"goal": "half \ud800 a letter"}], 1, model).simulate(agent)
-    (trace,) = stored()
-    assert ids(found) == ids([trace])
-    assert trace.info.trace_metadata[SESSION].startswith("sim-")
-    assert "half" in trace.info.trace_metadata["mlflow.simulation.goal"]
+def test_a_goal_that_no_store_takes_is_refused(simulator_class: Any, store: str) -> None:
+    """D45: by index, before there could be a trace without its session."""
+    with pytest.raises(ValueError, match=r"1.*surrogate"):
+        simulator_class([{"goal": "g"}, {"goal": "half \ud800 a letter"}], 1, "openai:/m")
 
 
 def test_equal_goals_are_conversations_apart(simulator_class: Any, store: str, model: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pandas
+import pandas as pd
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from convsim_fp.testing.strategies import json_values, texts
 
 NAN = float("nan")
 RESERVED = "input, messages, mlflow_session_id"
-ABSENT = (None, NAN, pandas.NA, pandas.NaT)
+ABSENT = (None, NAN, pd.NA, pd.NaT)
 JSON_FIELDS = ("context", "expectations")
 # What is wrong with a case: the field, a value for it, and words of what is said.
 WRONG: tuple[tuple[str, Any, str], ...] = (
@@ -140,7 +140,7 @@ def test_reading_what_was_read_changes_nothing(given: list[dict[str, Any]]) -> N
 @given(lists(min_size=1))
 def test_a_frame_is_read_like_the_list_it_was_made_of(given: list[dict[str, Any]]) -> None:
     """Gaps of a DataFrame are fields that are absent (D2, D3, D4)."""
-    read = cases.records_of(pandas.DataFrame([there(case) for case in given]))
+    read = cases.records_of(pd.DataFrame([there(case) for case in given]))
     assert [there(record) for record in read] == [there(case) for case in given]
     cases.check_records(read)
 
@@ -178,8 +178,8 @@ def test_what_cannot_be_copied_stays_the_callers() -> None:
         (["pay", {"goal": "go"}], "cases[0]: the case is text, expected a dict"),
         ([{"goal": "go"}, None], "cases[1]: the case is nothing (null), expected a dict"),
         ([], "test_cases cannot be empty"),
-        (pandas.DataFrame(), "test_cases cannot be empty"),
-        (pandas.DataFrame([["a", "b"]], columns=["goal", "goal"]), "several columns of the name"),
+        (pd.DataFrame(), "test_cases cannot be empty"),
+        (pd.DataFrame([["a", "b"]], columns=["goal", "goal"]), "several columns of the name"),
     ],
 )
 def test_what_is_no_list_of_cases_is_refused(given: Any, told: str) -> None:
@@ -217,6 +217,31 @@ def test_the_expectations_of_a_dataset_join_the_cases_that_have_none() -> None:
     assert cases.dataset_name([{"goal": "pay"}]) == "conversational_dataset"
 
 
+class Managed:
+    """A dataset that is kept elsewhere, whose frame need not have all columns."""
+
+    name = "managed"
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def to_df(self) -> pd.DataFrame:
+        return self.frame
+
+
+def test_a_managed_dataset_is_read_from_its_frame() -> None:
+    given = EvaluationDataset(Managed(pd.DataFrame({"inputs": [{"goal": "pay"}]})))
+    assert cases.records_of(given) == ({"goal": "pay"},)
+    assert cases.dataset_name(given) == "managed"
+
+
+@pytest.mark.parametrize("gap", ABSENT)
+def test_a_gap_among_the_expectations_of_a_dataset_is_none(gap: Any) -> None:
+    columns = {"inputs": [{"goal": "pay"}], "expectations": pd.Series([gap], dtype=object)}
+    given = EvaluationDataset(Managed(pd.DataFrame(columns)))
+    assert cases.records_of(given) == ({"goal": "pay"},)
+
+
 @pytest.mark.parametrize("rows", [[], [{"inputs": {"question": "why"}}]])
 def test_a_dataset_of_no_conversations_is_refused(rows: list[dict[str, Any]]) -> None:
     """C4."""
@@ -229,7 +254,7 @@ def test_a_dataset_of_no_conversations_is_refused(rows: list[dict[str, Any]]) ->
 @given(st.data())
 def test_cases_are_refused_exactly_where_something_is_wrong(data: st.DataObject) -> None:
     """Accepted are all that a `TestCase` can be made of; every bad one is named by its index."""
-    good = data.draw(lists(min_size=1))
+    good = data.draw(st.lists(records(), min_size=1, max_size=2))
     faults = [data.draw(st.none() | st.sampled_from(WRONG)) for _ in good]
     given = [
         case if fault is None else {**case, fault[0]: fault[1]}
@@ -383,8 +408,8 @@ def variants() -> Iterator[list[dict[str, Any]]]:
         -0.0,
     ):
         yield [{"goal": "pay", "context": {"a": value}}]
-    yield [{"goal": "pay", "context": {"a": pandas.DataFrame({"x": [1]})}}]
-    yield [{"goal": "pay", "context": {"a": pandas.DataFrame({"x": [2]})}}]
+    yield [{"goal": "pay", "context": {"a": pd.DataFrame({"x": [1]})}}]
+    yield [{"goal": "pay", "context": {"a": pd.DataFrame({"x": [2]})}}]
     yield [{"goal": "pay", "context": {"a": 10**5000}}]
     yield [{"goal": "pay", "context": {"a": 10**5000 + 1}}]
     yield [{"goal": "pay", "context": {"a": Client()}}]

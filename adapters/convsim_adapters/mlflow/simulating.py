@@ -27,7 +27,7 @@ from convsim_adapters.mlflow.runs import log_results
 from convsim_adapters.mlflow.settings import judge_settings, user_settings
 from convsim_adapters.mlflow.stored import StoredTurns, add_metadata, read_traces, stored_turns
 from convsim_adapters.mlflow.turns import end_metadata
-from convsim_adapters.mlflow.users import SimulatedUserAgent, user_port
+from convsim_adapters.mlflow.users import SimulatedUserAgent, UserAgents, user_port
 from convsim_adapters.mlflow.vendor import environment
 from convsim_adapters.mlflow.writing import Projected
 from convsim_adapters.running.agents import OwnPorts
@@ -65,6 +65,7 @@ class Simulation:
     directory: Path | None
     name: str
     calls: dict[tuple[str, int], Call]
+    users_made: UserAgents | None = None
     sessions: tuple[SessionResult, ...] = ()
 
     @classmethod
@@ -78,7 +79,8 @@ class Simulation:
         journal = load_journal(directory) if resumes and directory is not None else Journal()
         calls: dict[tuple[str, int], Call] = {}
         keys: list[str] = []
-        agent = _agent(simulator, predict_fn, records, calls, lambda: keys[0])
+        users_made = _user_agents(simulator, records)
+        agent = _agent(predict_fn, records, calls, lambda: keys[0], users_made)
         plan = make_plan(
             [cases.test_case_of(record, index) for index, record in enumerate(records)],
             agent,
@@ -90,7 +92,7 @@ class Simulation:
             _tell_of_live_contexts(records, directory)
         beginning = evolve(beginning, key=keys[0])
         name = name_of_function(predict_fn)
-        return cls(keys[0], records, plan, beginning, journal, directory, name, calls)
+        return cls(keys[0], records, plan, beginning, journal, directory, name, calls, users_made)
 
     def go(self, run_id: str) -> list[list[Trace]]:
         """Hold the conversations, and give the traces of each test case."""
@@ -119,6 +121,8 @@ class Simulation:
             for infos in there.values():
                 for info in infos:
                     add_metadata(info, end_metadata(result))
+            if self.users_made is not None:
+                self.users_made.forget(result.id)
             progress.finished()
 
         def sink(entry: Any) -> None:
@@ -185,11 +189,11 @@ class Simulation:
 
 
 def _agent(
-    simulator: ConversationSimulator,
     predict_fn: Callable[..., Any],
     records: tuple[dict[str, Any], ...],
     calls: dict[tuple[str, int], Call],
     key: Callable[[], str],
+    user: UserAgents | None,
 ) -> OwnPorts:
     def context(request: CallAgent) -> dict[str, Any]:
         return cases.live_context(records[_index(request.case.id)])
@@ -201,14 +205,20 @@ def _agent(
         calls[request.session.id, request.id.turn] = (inputs, outputs)
 
     port = predict_port(predict_fn, context=context, session=session, noted=noted)
-    user = None
-    if simulator.user_agent_class is not SimulatedUserAgent:
-        params = simulator.user_llm_params
-        make = partial(simulator.user_agent_class, model=simulator.user_model, **params)
-        user = user_port(make, records)
     timed = unwrapped(predict_fn) is not predict_fn
     timeout = float(environment("MLFLOW_GENAI_EVAL_ASYNC_TIMEOUT")) if timed else None
     return OwnPorts(port, user, _qualified(predict_fn), timeout)
+
+
+def _user_agents(
+    simulator: ConversationSimulator, records: tuple[dict[str, Any], ...]
+) -> UserAgents | None:
+    """The users of somebody's own class, one for each conversation; None where a model plays."""
+    if simulator.user_agent_class is SimulatedUserAgent:
+        return None
+    params = simulator.user_llm_params
+    make = partial(simulator.user_agent_class, model=simulator.user_model, **params)
+    return user_port(make, records)
 
 
 def _settings(simulator: ConversationSimulator, workers: int) -> Settings:

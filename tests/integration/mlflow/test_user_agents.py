@@ -33,7 +33,6 @@ def terse(base: Any) -> Any:
 
         def __init__(self, model: str | None = None, **params: Any) -> None:
             super().__init__(model, **params)
-            self.threads: set[int] = set()
             self.params.append({"model": model, **params})
             self.made.append(self)
 

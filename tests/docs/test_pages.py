@@ -23,6 +23,14 @@ DIRECTIVES = BODY_IS_MARKDOWN | frozenset(
     "{literalinclude} {raw} {toctree}".split()
 )
 
+# What MLflow asks of SQLAlchemy and pandas, and they will do no longer.
+ABOUT_MLFLOW = re.compile(r"^```python\n(?:(?!^```).*\n)*?.*\bimport mlflow|from mlflow|adapters\.mlflow", re.M)
+KNOWN = (
+    "ignore:The ``noload`` loader strategy:DeprecationWarning",
+    "ignore:For backward compatibility, 'str' dtypes:DeprecationWarning",
+    "ignore:Starting with pandas version 4",
+)
+
 # No skip parser: a block that does not run is not Python to show.
 PYTHON = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], path=str(ROOT))
 

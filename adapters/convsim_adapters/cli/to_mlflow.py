@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import shlex
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from attrs import frozen
 from convsim_adapters.cli.figures import count
 from convsim_adapters.cli.options import run_argument
 from convsim_adapters.cli.output import BAD_INPUT, BROKEN, report, say, tried
+from convsim_adapters.hiding import hiding_logs, secrets_of_url, without_secrets
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.errors import ConvsimError, InvalidSpec, Problem
 
@@ -72,10 +74,14 @@ def tracking_uri(given: str) -> str:
     import os  # noqa: PLC0415
 
     found = given or os.environ.get("MLFLOW_TRACKING_URI") or HERE
-    if "://" not in found and not found.startswith(("databricks", "uc", "file:", "sqlite:")):
+    if not _is_uri(found):
         what = f"is {found!r:.80}, expected a tracking URI such as {HERE} or http://127.0.0.1:5000"
         raise InvalidSpec([Problem("--mlflow", f"{what}; write --mlflow=URI, or --mlflow last")])
     return found
+
+
+def _is_uri(word: str) -> bool:
+    return "://" in word or word.startswith(("databricks", "uc", "file:", "sqlite:"))
 
 
 @contextmanager
@@ -87,7 +93,10 @@ def in_mlflow(asked: Wanted | None, plan: Plan, out: Path | None) -> Generator[M
         return
     from convsim_adapters.mlflow.recording_runs import recording  # noqa: PLC0415  loads MLflow
 
-    with recording(asked.uri, asked.experiment, asked.scorers, plan, out) as made:
+    with (
+        hiding_logs(secrets_of_url(asked.uri)),
+        recording(asked.uri, asked.experiment, asked.scorers, plan, out) as made,
+    ):
         yield made
 
 
@@ -95,21 +104,52 @@ def ended_in_mlflow(there: MlflowRun, run: Run) -> None:
     """Wait until MLflow has it, and say where it is, or what it lacks."""
     there.end(run)
     done = there.projected
-    for words in done.refused if done is not None else ():
-        say(f"warning: MLflow would not store the trace {words}")
+    uri, trouble = (_shown(words or "", there.uri) for words in (there.uri, there.trouble))
+    _say_refused(() if done is None else done.refused, there.uri)
     for name, value in sorted(there.scores.items()):
         say(f"score {name}: {value:g}")
+    if there.unscored:
+        say(f"warning: the sessions are not scored: {_shown(there.unscored, there.uri)}")
     if done is not None and done.unwritten:
         made = done.written + done.unwritten
-        say(f"warning: {done.unwritten} of {made} traces are not in MLflow: {there.trouble}")
-        say(f"export them later with: convsim export {run.directory} --mlflow={there.uri}")
-    elif there.trouble:
-        say(f"warning: MLflow did not take what the run came to: {there.trouble}")
+        say(f"warning: {done.unwritten} of {made} traces are not in MLflow: {trouble}")
+        say(f"export them later with: {_export_command(there, run, uri)}")
+    elif trouble:
+        say(f"warning: MLflow did not take what the run came to: {trouble}")
+        say(f"export it later with: {_export_command(there, run, uri)}")
     else:
-        say(f"in MLflow: {there.uri}, run {there.run_id}")
+        say(f"in MLflow: {uri}, run {there.run_id}")
 
 
-@click.command()
+def _export_command(there: MlflowRun, run: Run, uri: str) -> str:
+    named = [f"--experiment={there.experiment}"] if there.experiment else []
+    return shlex.join(("convsim", "export", str(run.directory), f"--mlflow={uri}", *named))
+
+
+def _say_refused(refused: Sequence[str], uri: str) -> None:
+    for words in refused:
+        say(f"warning: MLflow would not store the trace {_shown(words, uri)}")
+
+
+def _shown(words: str, uri: str) -> str:
+    """Words about a store, without the password that its URI may hold."""
+    return without_secrets(words, secrets_of_url(uri))
+
+
+class _Exporting(click.Command):
+    """Takes a directory that stands behind ``--mlflow`` for what it is."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Part the option from the word behind it, unless that is a URI."""
+        return super().parse_args(ctx, [*_apart(args)])
+
+
+def _apart(words: Sequence[str]) -> Iterator[str]:
+    for word, behind in zip(words, [*words[1:], ""], strict=True):
+        yield "--mlflow=" if word == "--mlflow" and not _is_uri(behind) else word
+
+
+@click.command(cls=_Exporting)
 @run_argument
 @click.option(
     "--mlflow",
@@ -129,17 +169,18 @@ def export(directory: Path, mlflow_uri: str, experiment: str | None) -> int:
         import_vendor("mlflow", extra="mlflow")
         from convsim_adapters.mlflow.exporting import export_run  # noqa: PLC0415  loads MLflow
 
-        return export_run(directory, tracking_uri=uri, experiment=experiment)
+        try:
+            return export_run(directory, tracking_uri=uri, experiment=experiment)
+        except ConvsimError as error:
+            raise ConvsimError(_shown(str(error), uri)) from error
 
-    try:
+    with hiding_logs(secrets_of_url(mlflow_uri)):
         done = tried(exported)
-    except ConvsimError as error:
-        say(f"error: {error}")
-        return BAD_INPUT
     if done is None:
         return BAD_INPUT
     report(f"{count(done.written, 'trace')} written, {done.there} were there; run {done.run_id}")
-    if done.missing:
-        say(f"{count(done.missing, 'trace')} could not be written: {done.trouble}")
-        return BROKEN
-    return 0
+    _say_refused(done.refused, mlflow_uri)
+    if done.missing or done.trouble:
+        trouble = _shown(done.trouble or "", mlflow_uri)
+        say(f"{count(done.missing, 'trace')} could not be written: {trouble}")
+    return BROKEN if done.missing or done.trouble or done.refused else 0

@@ -11,13 +11,8 @@ from typing import Any, TypeAlias, cast
 
 from attrs import frozen
 
-from convsim_adapters.mlflow.models import (
-    Question,
-    chosen_model,
-    default_model,
-    opened_model,
-    waited_for,
-)
+from convsim_adapters.mlflow.asking import Question, opened_model, waited_for
+from convsim_adapters.mlflow.models import chosen_model, default_model
 from convsim_adapters.mlflow.sessions import Talk, talks_of
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import JsonObject, freeze

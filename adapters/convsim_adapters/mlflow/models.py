@@ -5,43 +5,28 @@ All of them share one policy of retries and one deadline, and their calls leave 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import cached_property
-from queue import SimpleQueue
-from typing import Literal, TypeVar, cast
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from convsim_adapters.mlflow.asking import Question, opened_model, waited_for
 from convsim_adapters.mlflow.managed import MANAGED, managed_model
 from convsim_adapters.mlflow.routes import ROUTES, route_model
-from convsim_adapters.retries import RetryPolicy, with_retries
 from convsim_adapters.running.models import ChosenModel, Params, choose_model
 from convsim_adapters.vendors import import_vendor
-from convsim_fp.core import ChatMessage, Generate, JsonObject, Lane, Prompt, RequestId, Session
-from convsim_fp.core import TestCase as Case  # pytest would collect it
+from convsim_fp.core import Generate, JsonObject
 from convsim_fp.interpreters import Model, Reply
-from convsim_fp.interpreters.daemons import THREAD_PREFIX, DaemonExecutor, Outcome, start_daemon
-from convsim_fp.interpreters.signals import heard
 
-__all__ = [
-    "Question",
-    "asked",
-    "chosen_model",
-    "default_model",
-    "is_route",
-    "opened_model",
-    "waited_for",
-]
-
-T = TypeVar("T")
+__all__ = ["asked", "chosen_model", "default_model", "is_route"]
 
 OPENAI, DATABRICKS = "openai:/gpt-5", "gpt-oss-120b"
 # What MLflow calls a provider, and what litellm calls it.
 ALIASES = {"amazon-bedrock": "bedrock", "togetherai": "together_ai"}
-ALONE = RetryPolicy(retries=3)
 TIMEOUT = 120.0  # seconds of an attempt
+KEPT = 16
 
 
 def default_model() -> str:
@@ -80,11 +65,56 @@ def chosen_model(
     request. Its calls leave no trace, whatever is traced automatically. Raises `InvalidSpec` before
     the first call, whose problem is about `field`.
     """
-    found = _found(uri, field, params, timeout)
+    found = _found(uri, field, params=params, timeout=timeout)
     return evolve(found, port=_without_traces(found.port))
 
 
-def _found(uri: str | Model, field: str, params: Params | None, timeout: float) -> ChosenModel:
+def asked(
+    uri: str | Model,
+    messages: Iterable[Mapping[str, str]],
+    params: Params | None = None,
+    *,
+    response_schema: JsonObject | None = None,
+) -> str:
+    """Ask a model one question outside of any run, and wait for the text of its answer.
+
+    In any thread, also in one whose event loop runs; many threads may ask at once. Up to 3 retries,
+    120 s for an attempt. Raises `InvalidSpec` and `PortError`.
+    """
+    chosen = _kept(_Named.of(uri, params))
+    question = Question.of(messages, schema=response_schema)
+
+    async def answered() -> str:
+        async with opened_model(chosen) as ask:
+            return await ask(question)
+
+    return waited_for(answered)
+
+
+@frozen
+class _Named:
+    """A model with all that it depends on; equal ones are asked as the same."""
+
+    uri: str | Model
+    shown: str
+    environment: frozenset[tuple[str, str]] = field(repr=False)
+    tracking_uri: str
+    params: Params = field(eq=False, repr=False)
+
+    @classmethod
+    def of(cls, uri: str | Model, params: Params | None) -> _Named:
+        given = dict(params or {})
+        tracking_uri = str(import_vendor("mlflow", extra="mlflow").get_tracking_uri())
+        return cls(uri, repr(given), frozenset(os.environ.items()), tracking_uri, given)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(named: _Named) -> ChosenModel:
+    """A model that remembers what parameters it does not take, from one question to the next."""
+    return chosen_model(named.uri, "model", params=named.params, timeout=TIMEOUT)
+
+
+def _found(uri: str | Model, field: str, *, params: Params | None, timeout: float) -> ChosenModel:
     if not isinstance(uri, str):
         return choose_model(uri, field, params=params, timeout=timeout)
     if uri in MANAGED:
@@ -105,125 +135,3 @@ def _without_traces(port: Model) -> Model:
             return await asking(request)
 
     return asked_untraced
-
-
-def asked(
-    uri: str | Model,
-    messages: Iterable[Mapping[str, str]],
-    params: Params | None = None,
-    *,
-    response_schema: JsonObject | None = None,
-) -> str:
-    """Ask a model one question outside of any run, and wait for the text of its answer.
-
-    In any thread, also in one whose event loop runs: the call has a loop of its own, and its
-    connections end with it. Up to 3 retries, 120 s for an attempt. Raises `InvalidSpec` and
-    `PortError`.
-    """
-    chosen = chosen_model(uri, "model", params=params, timeout=TIMEOUT)
-    question = Question.of(messages, schema=response_schema)
-
-    async def answered() -> str:
-        async with opened_model(chosen) as ask:
-            return await ask(question)
-
-    return waited_for(answered)
-
-
-@asynccontextmanager
-async def opened_model(
-    chosen: ChosenModel,
-) -> AsyncGenerator[Callable[[Question], Awaitable[str]]]:
-    """A model with our retries, for as long as its connections are kept open in this loop."""
-    asking = cast("Callable[[Generate], Awaitable[Reply | str]]", with_retries(chosen.port, ALONE))
-
-    async def ask(question: Question) -> str:
-        reply = await asking(question)
-        return reply.text if isinstance(reply, Reply) else reply
-
-    async with AsyncExitStack() as stack:
-        match chosen.client:
-            case "direct":
-                from convsim_adapters.openai_http import openai_client  # noqa: PLC0415  aiohttp
-
-                await stack.enter_async_context(openai_client())
-            case "litellm":
-                from convsim_adapters.litellm import litellm_client  # noqa: PLC0415  heavy
-
-                await stack.enter_async_context(litellm_client())
-            case None:
-                pass
-        yield ask
-
-
-@frozen
-class Question(Generate):
-    """A request outside of any conversation, whose messages are as somebody wrote them."""
-
-    said: tuple[ChatMessage, ...] = ()
-
-    @classmethod
-    def of(
-        cls, messages: Iterable[Mapping[str, str]], *, schema: JsonObject | None = None
-    ) -> Question:
-        """From messages as chat models take them.
-
-        >>> Question.of([{"role": "user", "content": "Hi"}]).messages[0].content
-        'Hi'
-        """
-        said = tuple(
-            ChatMessage(_role(one["role"]), _encodable(one["content"])) for one in messages
-        )
-        prompt = Prompt("user", "", (), "", schema)
-        return cls(RequestId(0, Lane.USER), Session("alone"), Case(goal="none"), prompt, said)
-
-    @cached_property
-    def messages(self) -> tuple[ChatMessage, ...]:
-        """The messages as they are; nothing is rendered."""
-        return self.said
-
-
-def waited_for(work: Callable[[], Awaitable[T]]) -> T:
-    """Wait for async work in a loop and a thread of its own; Ctrl-C cancels it.
-
-    >>> async def work():
-    ...     return "done"
-    >>> waited_for(work)
-    'done'
-    """
-    outcomes: SimpleQueue[Outcome[T]] = SimpleQueue()
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(DaemonExecutor())
-    task = loop.create_task(_awaited(work))
-
-    def served() -> T:
-        with asyncio.Runner(loop_factory=lambda: loop):
-            return loop.run_until_complete(task)
-
-    start_daemon(f"{THREAD_PREFIX} alone", served, outcomes.put)
-    try:
-        outcome = heard(outcomes)
-    except BaseException:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(task.cancel)
-        raise
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome.value
-
-
-async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
-    return await work()
-
-
-def _role(given: str) -> Literal["system", "user", "assistant"]:
-    match given:
-        case "system" | "assistant":
-            return given
-        case _:
-            return "user"
-
-
-def _encodable(text: str) -> str:
-    """Text that every client can send: a lone surrogate is shown as U+FFFD, as in any prompt."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from attrs import define, evolve, field, frozen
 from mlflow.tracking import MlflowClient
 
+from convsim_adapters.mlflow.exporting import with_spans_of
 from convsim_adapters.mlflow.identities import identity_of
 from convsim_adapters.mlflow.made import Destination
 from convsim_adapters.mlflow.projecting import Projection, projecting
@@ -19,7 +20,6 @@ from convsim_adapters.mlflow.runs import log_results, run_of
 from convsim_adapters.mlflow.scoring import score, scorers_of
 from convsim_adapters.mlflow.vendor import mlflow
 from convsim_adapters.mlflow.writing import Projected
-from convsim_adapters.running.agents import ChosenAgent
 from convsim_adapters.running.beginnings import FRESH, Beginning
 from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.public import public_settings
@@ -37,6 +37,7 @@ class MlflowRun:
     """What the command carries out a plan with, so that MLflow has it too."""
 
     uri: str
+    experiment: str | None
     plan: Plan
     beginning: Beginning
     projection: Projection
@@ -45,6 +46,7 @@ class MlflowRun:
     _where: list[Destination]
     projected: Projected | None = None
     trouble: str | None = None
+    unscored: str | None = None
     scores: dict[str, float] = field(factory=dict[str, float])
 
     def more(self) -> dict[str, Any]:
@@ -67,20 +69,30 @@ class MlflowRun:
         self.trouble = projected.trouble
         if projected.unwritten or not self._where:
             return
-        run_id = str(self._where[0].run_id)
-        try:
-            log_results(MlflowClient(), run_id, run, int(time.time() * 1000))
-            if self.scorers:
-                self.scores = score(projected.traces.values(), self.scorers, run_id)
-            status = "FINISHED" if run.interrupted is None else "KILLED"
-            MlflowClient().set_terminated(run_id, status)
-        except Exception as error:  # noqa: BLE001  the run is whole, whatever MLflow has
-            self.trouble = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+        run_id, now = str(self._where[0].run_id), int(time.time() * 1000)
+        status = "FINISHED" if run.interrupted is None else "KILLED"
+        logged = _trouble_of(lambda: log_results(MlflowClient(), run_id, run, now))
+        self.unscored = _trouble_of(lambda: self._score(projected, run_id))
+        ended = _trouble_of(lambda: MlflowClient().set_terminated(run_id, status))
+        self.trouble = projected.trouble or logged or ended
+
+    def _score(self, projected: Projected, run_id: str) -> None:
+        if self.scorers:
+            self.scores = score(projected.traces.values(), self.scorers, run_id)
 
     @property
     def run_id(self) -> str | None:
         """The MLflow run, where one could be made."""
         return self._where[0].run_id if self._where else None
+
+
+def _trouble_of(write: Callable[[], object]) -> str | None:
+    """Why something could not be written; the run is whole, whatever MLflow has."""
+    try:
+        write()
+    except Exception as error:  # noqa: BLE001  see above
+        return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+    return None
 
 
 class Watch(Protocol):
@@ -122,16 +134,16 @@ def recording(
     key = token_hex(KEY_BYTES)
     where: list[Destination] = []
     told = public_settings(plan)
-    remote = plan.agent is not None and bool(plan.agent.address)
+    agent = "" if plan.agent is None else plan.agent.name
 
     def destination() -> Destination:
-        made = run_of(key, out, told, experiment)
-        where.append(evolve(made, remote=remote, name=_name(plan.agent)))
+        where.append(with_spans_of(agent, run_of(key, out, told, experiment)))
         return where[0]
 
     with projecting(key, destination) as (projection, end):
+        beginning = evolve(FRESH, key=key)
         yield MlflowRun(
-            uri, _telling(plan, key), evolve(FRESH, key=key), projection, found, end, where
+            uri, experiment, _telling(plan, key), beginning, projection, found, end, where
         )
 
 
@@ -146,10 +158,3 @@ def _telling(plan: Plan, key: str) -> Plan:
         return {"traceparent": told.traceparent}
 
     return evolve(plan, agent=evolve(agent, headers_of=headers_of))
-
-
-def _name(agent: ChosenAgent | None) -> str:
-    """What the spans of an agent are called: the last part of its name."""
-    if agent is None or agent.address:
-        return "agent"
-    return agent.name.rpartition(":")[2].rpartition(".")[2] or "agent"

@@ -121,6 +121,7 @@ class Simulation:
             for infos in there.values():
                 for info in infos:
                     add_metadata(info, end_metadata(result))
+            _tell_of_failures(result)
             if self.users_made is not None:
                 self.users_made.forget(result.id)
             progress.finished()
@@ -246,6 +247,16 @@ def _index(case_id: str | None) -> int:
 def _qualified(predict_fn: Callable[..., Any]) -> str:
     name = getattr(predict_fn, "__qualname__", None) or type(predict_fn).__qualname__
     return f"{getattr(predict_fn, '__module__', '')}:{name}"
+
+
+def _tell_of_failures(result: SessionResult) -> None:
+    """Log what broke a conversation, and a judge that did not work, as MLflow's users expect it."""
+    for turn, verdict in enumerate(result.verdicts, start=1):
+        if verdict.failed:
+            what = "%s, turn %d: the goal check failed, which counts as not achieved: %s"
+            log.warning(what, result.id, turn, verdict.rationale)
+    if result.failed:
+        log.error("%s (%.80s) ended: %s", result.id, result.goal, result.why)
 
 
 def _tell_of_live_contexts(records: tuple[dict[str, Any], ...], directory: Path) -> None:

@@ -111,10 +111,10 @@ class ConversationSimulator(MlflowSimulator):
                 ended = simulation.go(run_id)
             finally:
                 self.sessions = simulation.sessions
-        if not any(ended):
-            reasons = ", ".join(sorted({one.why for one in self.sessions}))[:500]
-            what = f"Simulation produced no traces: no conversation had a turn ({reasons})"
-            raise refused(what)
+            if not any(ended):
+                reasons = ", ".join(sorted({one.why for one in self.sessions}))[:500]
+                what = f"Simulation produced no traces: no conversation had a turn ({reasons})"
+                raise refused(what)
         return ended
 
 

@@ -12,7 +12,14 @@ from mlflow.tracking import MlflowClient
 from convsim_adapters.mlflow.names import RUN, SESSION, TURN
 from convsim_adapters.mlflow.vendor import client_of_traces, mlflow
 
-__all__ = ["StoredTurns", "add_metadata", "current_experiment", "read_traces", "stored_turns"]
+__all__ = [
+    "StoredTurns",
+    "add_metadata",
+    "current_experiment",
+    "experiment_with",
+    "read_traces",
+    "stored_turns",
+]
 
 PAGE = 500
 StoredTurns: TypeAlias = dict[int, list[TraceInfo]]
@@ -55,6 +62,22 @@ def add_metadata(info: TraceInfo, told: Mapping[str, str]) -> None:
     """Add metadata to a stored trace; MLflow merges what is started anew with what is there."""
     info.trace_metadata.update(told)
     client_of_traces().start_trace(info)
+
+
+def experiment_with(run: str) -> str | None:
+    """The name of the experiment that has a run of ours, or traces of it; None where none has."""
+    client: Any = MlflowClient()
+    names = {one.experiment_id: one.name for one in client.search_experiments()}
+    runs = client.search_runs([*names], f"tags.`{RUN}` = '{run}'", max_results=1)
+    if runs:
+        return str(names[runs[0].info.experiment_id])
+    traces = client.search_traces(
+        locations=[*names],
+        filter_string=f"metadata.`{RUN}` = '{run}'",
+        max_results=1,
+        include_spans=False,
+    )
+    return str(names[traces[0].info.experiment_id]) if traces else None
 
 
 def current_experiment() -> str:

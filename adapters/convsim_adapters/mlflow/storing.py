@@ -26,6 +26,8 @@ from convsim_adapters.mlflow.versions import is_tried
 
 __all__ = ["Store"]
 
+REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE")
+
 log = logging.getLogger("convsim")
 
 
@@ -51,7 +53,7 @@ class Store:
             return
         by_experiment: dict[str, list[Trace]] = {}
         for trace in traces:
-            _sized(trace)
+            _finished(trace)
             by_experiment.setdefault(str(trace.info.experiment_id), []).append(trace)
         for some in by_experiment.values():
             self._write_parts(some)
@@ -161,16 +163,22 @@ def _remembering(get: Callable[[str], Any]) -> Callable[[str], Any]:
     return remembered
 
 
-def _sized(trace: Trace) -> None:
-    """Add what MLflow adds of a trace's size before it writes it."""
+def _finished(trace: Trace) -> None:
+    """Say of a trace what MLflow says when it writes it: its size, its time to the millisecond."""
+    span = trace.data.spans[0] if trace.data.spans else None
+    if span is not None and span.end_time_ns is not None:
+        begun, ended = span.start_time_ns // 1_000_000, span.end_time_ns // 1_000_000
+        trace.info.execution_duration = ended - begun
     add = getattr(import_module("mlflow.tracing.utils"), "add_size_stats_to_trace_metadata", None)
     if add is not None:
         add(trace)
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Whether it is this trace that cannot be written, rather than any."""
-    if isinstance(error, UnicodeError | ValueError | TypeError):
-        return True
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether it is this trace that cannot be written, not any; MLflow wraps what it met."""
+    if error is None:
+        return False
     code = getattr(error, "error_code", None)
-    return code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+    if isinstance(error, UnicodeError | TypeError) or code in REFUSALS:
+        return True
+    return _is_refusal(error.__cause__ or error.__context__)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 
-__all__ = ["TRIED", "is_tried"]
+__all__ = ["PUBLIC_ONLY", "TRIED", "is_tried"]
 
 TRIED = ("3.11", "3.17", "3.18")
+PUBLIC_ONLY = "CONVSIM_MLFLOW_PUBLIC_ONLY"  # of the environment: 1 means that none is used
 
 
 def is_tried(installed: str | None = None) -> bool:
@@ -15,5 +17,7 @@ def is_tried(installed: str | None = None) -> bool:
     >>> is_tried("3.17.2"), is_tried("4.0.0")
     (True, False)
     """
+    if os.environ.get(PUBLIC_ONLY) == "1":
+        return False
     found = version("mlflow") if installed is None else installed
     return ".".join(found.split(".")[:2]) in TRIED

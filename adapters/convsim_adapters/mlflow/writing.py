@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
@@ -110,30 +110,38 @@ class Writer:
             self._unmade += [one for one in sessions if one.id not in self._traces]
         self.moved += 1
 
-    def _make(self, sessions: Iterable[SessionMade]) -> None:
+    def _make(self, sessions: Sequence[SessionMade]) -> None:
+        self._adopt(sessions)
         for session in sessions:
-            self._adopt(session)
             traces = traces_of(session, self.catch, self._known())
             with self._lock:
                 self._traces[session.id] = traces
                 self._unwritten += traces
                 self.made += len(traces)
 
-    def _adopt(self, session: SessionMade) -> None:
-        """Take the traces that an agent has named itself; MLflow has written them meanwhile."""
-        named = {turn.trace_id: turn for turn in session.turns if turn.trace_id}
+    def _adopt(self, sessions: Sequence[SessionMade]) -> None:
+        """Take the traces that agents have named themselves; MLflow has written them meanwhile."""
+        named = {
+            turn.trace_id: turn
+            for session in sessions
+            for turn in session.turns
+            if turn.trace_id and not self.catch.has(session.id, turn.turn)
+        }
         if not named:
             return
-        mlflow.flush_trace_async_logging()
-        for trace in self._store.client.batch_get_traces(list(named)):
+        read = self._store.client.batch_get_traces
+        found = read(list(named))
+        if len(found) < len(named):
+            mlflow.flush_trace_async_logging()
+            found = read(list(named))
+        for trace in found:
             turn = named.pop(trace.info.trace_id)
             told = turn_metadata(self.run, turn.session, turn.case, turn.turn)
             trace.info.trace_metadata.update(told)
             self.catch.add(told, trace)
         for trace_id, turn in named.items():
-            if not self.catch.has(session.id, turn.turn):
-                what = "%s, turn %d: the agent named the trace %s, which is not in the store"
-                log.warning(what, session.id, turn.turn, trace_id)
+            what = "%s, turn %d: the agent named the trace %s, which is not in the store"
+            log.warning(what, turn.session.id, turn.turn, trace_id)
 
     def _write(self) -> None:
         while self._unwritten:

@@ -94,7 +94,8 @@ class Usage:
 class SessionResult:
     """How one session ended: `why` in one line, the transcript, the last verdict, the usage.
 
-    `turns` are those in which the user spoke; `seconds` are those in which it waited for an answer.
+    `turns` are those in which the user spoke; `seconds` are those in which it waited for an answer;
+    `verdicts` are those of all turns that were judged, in order.
     """
 
     case_id: str
@@ -108,6 +109,7 @@ class SessionResult:
     verdict: Verdict | None
     usage: Usage
     seconds: float
+    verdicts: tuple[Verdict, ...] = ()
 
     @classmethod
     def of(cls, state: State, usage: Usage, seconds: float) -> SessionResult:
@@ -127,6 +129,7 @@ class SessionResult:
             verdict=state.verdicts[-1] if state.verdicts else None,
             usage=usage,
             seconds=seconds,
+            verdicts=state.verdicts,
         )
 
     @property

@@ -17,6 +17,7 @@ from typing import Any
 
 import loopback_server
 import pytest
+from aiohttp import web
 from attrs import Factory, define
 
 # MLflow reads this when it is imported: nothing is told to anyone from a test.
@@ -158,6 +159,24 @@ class Wire:
     def text(body: Body) -> str:
         """All that is said in a request, whatever role carries it."""
         return "\n".join(str(message["content"]) for message in body["messages"])
+
+    def refusing(self, goal: str, otherwise: Callable[[Body], str]) -> Callable[[Body], str]:
+        """Answers as `otherwise` does, but in one conversation with what no attempt will mend."""
+
+        def answered(body: Body) -> str:
+            if goal in self.text(body):
+                raise self.status(web.HTTPBadRequest, "no such parameter")
+            return otherwise(body)
+
+        return answered
+
+    @staticmethod
+    def status(kind: Any, message: str, code: str | None = None) -> web.HTTPException:
+        """The answer of an endpoint that cannot, in the form of OpenAI's; raise it."""
+        error = {"message": message, "type": "error", "param": None, "code": code}
+        made = kind(text=json.dumps({"error": error}), content_type="application/json")
+        assert isinstance(made, web.HTTPException)
+        return made
 
     @staticmethod
     def verdict(result: object, rationale: str = "So it is.") -> str:

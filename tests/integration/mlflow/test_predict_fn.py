@@ -295,21 +295,20 @@ ODD: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("form", ODD)
 def test_an_answer_that_is_none_is_text_or_told(
-    form: str, simulator_class: Any, store: str, wire: Any, logs: pytest.LogCaptureFixture
+    simulator_class: Any, store: str, wire: Any, logs: pytest.LogCaptureFixture
 ) -> None:
     """D36: the conversation goes on with it as text, or ends and says what was returned."""
 
-    def agent(input: Messages, **rest: Any) -> Any:
-        return ODD[form]() if "odd" in rest else ANSWER
+    def agent(input: Messages, form: str, **rest: Any) -> Any:
+        return ODD[form]() if form in ODD else ANSWER
 
-    cases = [{"goal": "g", "context": {"odd": True}}, {"goal": "h"}]
+    cases = [{"goal": "g", "context": {"form": form}} for form in (*ODD, "text")]
     simulator = simulator_class(cases, 2, wire.uri)
-    _, others = simulator.simulate(agent)
+    *_, others = simulator.simulate(agent)
     assert len(others) == 2
-    odd = simulator.sessions[0]
-    if odd.turns < 2 and odd.stop_reason != "agent_ended":
-        assert odd.stop_reason == "agent_failed"
-        assert "the agent returned" in odd.detail
+    for form, session in zip(ODD, simulator.sessions, strict=False):
+        if session.turns < 2 and session.stop_reason != "agent_ended":
+            assert session.stop_reason == "agent_failed", form
+            assert "the agent returned" in session.detail, form
     assert "has no attribute" not in logs.text

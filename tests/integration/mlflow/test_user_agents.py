@@ -150,7 +150,7 @@ def test_a_class_derived_from_the_user_of_a_model_may_change_what_it_says(
 ) -> None:
     """C48, C46."""
 
-    class Loud(house.SimulatedUserAgent):  # type: ignore[misc]
+    class Loud(house.SimulatedUserAgent):
         def generate_message(self, context: Any) -> str:
             return str(super().generate_message(context)).upper()
 
@@ -163,7 +163,7 @@ def test_a_user_that_breaks_ends_its_conversation_alone(
 ) -> None:
     """C33, C46: what came before it stays."""
 
-    class Breaking(house.BaseSimulatedUserAgent):  # type: ignore[misc]
+    class Breaking(house.BaseSimulatedUserAgent):
         def generate_message(self, context: Any) -> str:
             if context.goal == "broken" and context.turn == 1:
                 raise RuntimeError("lost for words")
@@ -180,7 +180,7 @@ def test_what_a_user_does_to_its_history_is_not_seen(
     """D10: each time it is given one of its own."""
     kept: list[Messages] = []
 
-    class Meddling(house.BaseSimulatedUserAgent):  # type: ignore[misc]
+    class Meddling(house.BaseSimulatedUserAgent):
         def generate_message(self, context: Any) -> str:
             history = context.conversation_history
             kept.append(history)
@@ -206,7 +206,7 @@ def test_a_user_that_says_no_text_has_failed(
     """D35: no agent is sent it."""
     given: list[Any] = []
 
-    class Odd(house.BaseSimulatedUserAgent):  # type: ignore[misc]
+    class Odd(house.BaseSimulatedUserAgent):
         def generate_message(self, context: Any) -> Any:
             return said if context.goal == "odd" else "Where is it?"
 
@@ -227,7 +227,7 @@ def test_users_of_different_conversations_speak_at_the_same_time(
     """C35, C46: one that waits keeps no other waiting."""
     both = threading.Barrier(2, timeout=30)
 
-    class Waiting(house.BaseSimulatedUserAgent):  # type: ignore[misc]
+    class Waiting(house.BaseSimulatedUserAgent):
         def generate_message(self, context: Any) -> str:
             both.wait()
             return f"message {context.turn}"

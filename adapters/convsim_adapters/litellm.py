@@ -18,6 +18,7 @@ import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from threading import Lock
 from typing import Any
 
 from attrs import field, frozen
@@ -50,6 +51,9 @@ OFFLINE = "LITELLM_LOCAL_MODEL_COST_MAP"
 NOISE = ("Pydantic serializer warnings", "Items? .* on TypedDict class")
 LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
 
+OPEN = Lock()
+RUNNING: list[None] = []  # one for each run that uses its connections
+
 
 def litellm_model(
     name: str, *, params: Mapping[str, object] | None = None, timeout: float = 120.0
@@ -74,11 +78,20 @@ def litellm_model(
 
 @asynccontextmanager
 async def litellm_client() -> AsyncGenerator[None]:
-    """Close litellm's connections at the end of a run, in the loop that they belong to."""
+    """Close litellm's connections at the end of a run; of several at once, at that of the last.
+
+    It closes those of all loops together, and another run may be in the middle of a request.
+    """
+    with OPEN:
+        RUNNING.append(None)
     try:
         yield
     finally:
-        await _vendor().close_litellm_async_clients()
+        with OPEN:
+            RUNNING.pop()
+            is_last = not RUNNING
+        if is_last:
+            await _vendor().close_litellm_async_clients()
 
 
 def price_known(name: str) -> bool:

@@ -40,7 +40,8 @@ def empty_store(loaded_mlflow: Any, tmp_path_factory: pytest.TempPathFactory) ->
             fresh = made.with_suffix(".new")
             before = loaded_mlflow.get_tracking_uri()
             loaded_mlflow.set_tracking_uri(f"sqlite:///{fresh}")
-            with chdir(shared):  # where it puts the folder of the artifacts
+            with chdir(shared), warnings.catch_warnings():  # there go the artifacts' folders
+                warnings.simplefilter("ignore")
                 loaded_mlflow.search_experiments()
             loaded_mlflow.set_tracking_uri(before)
             fresh.rename(made)

@@ -26,6 +26,7 @@ PAGES += sorted((ROOT / "docs" / "how-to").glob("*.md"))
 MARK = re.compile(r"<!-- (file|patch|exit|setup|test-command|demo-command):? ?(.*?) ?-->")
 ELSEWHERE = ("setup", "test-command", "demo-command")  # the last two are run by .ci/run
 SHELLS = ("sh", "console")
+WRITES_TO_MLFLOW = re.compile(r"^(?:\$ )?convsim .*--mlflow", re.MULTILINE)
 FIGURE = re.compile(r"\d+\.\d+")
 DEFAULT_FILES = {
     "shop.py": "def agent(messages):\n    return 'W8 is refunded.'\n",
@@ -100,6 +101,9 @@ class Reader:
             "OPENAI_API_KEY": "none",
             "OPENAI_API_BASE": address,
             "TMPDIR": str(home),
+            # Nothing leaves the machine from a test.
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
         }
 
     def follow(self, block: Block) -> None:
@@ -135,7 +139,11 @@ class Reader:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, loopback) -> None:
+def test_the_commands_of_a_page_run(
+    page: Path, request: pytest.FixtureRequest, tmp_path: Path, loopback
+) -> None:
+    if WRITES_TO_MLFLOW.search(page.read_text("utf-8")):  # to set up a store takes seconds
+        request.getfixturevalue("place_store")(tmp_path)
     reader = Reader(tmp_path, loopback.base)
     for block in blocks(page):
         reader.follow(block)

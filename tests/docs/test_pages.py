@@ -1,5 +1,6 @@
 """Every code block of the README and the docs runs, page by page, in a namespace of its own."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -23,12 +24,14 @@ DIRECTIVES = BODY_IS_MARKDOWN | frozenset(
     "{literalinclude} {raw} {toctree}".split()
 )
 
-# What MLflow asks of SQLAlchemy and pandas, and they will do no longer.
-ABOUT_MLFLOW = re.compile(r"^```python\n(?:(?!^```).*\n)*?.*\bimport mlflow|from mlflow|adapters\.mlflow", re.M)
-KNOWN = (
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",
-    "ignore:For backward compatibility, 'str' dtypes:DeprecationWarning",
-    "ignore:Starting with pandas version 4",
+# Pages that use MLflow get a store and a model. Of what it asks of SQLAlchemy and pandas they warn.
+USES_MLFLOW = re.compile(r"^(import mlflow|from convsim_adapters\.mlflow)", re.MULTILINE)
+WARNED_OF = (
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:For backward compatibility, 'str' dtypes:DeprecationWarning"
+    ),
+    pytest.mark.filterwarnings("ignore:Starting with pandas version 4"),
 )
 
 # No skip parser: a block that does not run is not Python to show.
@@ -37,6 +40,11 @@ PYTHON = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], path=str(RO
 
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def marked(page: Path) -> object:
+    marks = WARNED_OF if USES_MLFLOW.search(page.read_text("utf-8")) else ()
+    return pytest.param(page, marks=marks, id=name(page))
 
 
 def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -70,10 +78,12 @@ def unknown_fences(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_the_python_of_a_page_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if USES_MLFLOW.search(page.read_text("utf-8")):
+        request.getfixturevalue("mlflow_at_hand")
     monkeypatch.chdir(tmp_path)  # a page may leave runs behind
     run(page, monkeypatch)
 

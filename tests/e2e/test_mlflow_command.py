@@ -6,19 +6,22 @@ read as anyone would read it.
 
 import json
 import os
-import resource
+import shlex
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import define, field, frozen
 
 from convsim_adapters.journal_files import load_journal
 from convsim_fp.core import AgentReplied
@@ -35,7 +38,7 @@ Convsim = Callable[..., "Ran"]
 CANARY = "sk-canary/7+x=="
 
 FORKING = '''
-import json, os, sys
+import gc, json, os, resource, sys
 import rich.console, rich.progress, rich.table
 from convsim_adapters.cli.commands import run_command
 import mlflow
@@ -60,14 +63,23 @@ def read(uri):
         runs.append({**told, "status": one.info.status, "tables": tables, "experiment": name})
     print(json.dumps({"traces": traces, "runs": runs}), flush=True)
 
+def serve(port):
+    import uvicorn
+    from mlflow.server.fastapi_app import app
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error")
+
 def script(words):
     exec(words, {})
 
 os.chdir(sys.argv[1])
 read("sqlite:///template.db")  # loads most of what a command loads
+gc.freeze()
 for line in sys.stdin:
     told = json.loads(line)
     child = os.fork()
+    if child and told["words"][0] == "serve":
+        print(child, flush=True)
+        continue
     if child:
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
@@ -75,14 +87,16 @@ for line in sys.stdin:
     os.chdir(told["here"])
     os.environ.clear()
     os.environ.update(told["environment"])
+    if limit := os.environ.pop("FILE_LIMIT", None):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(told[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
     first, *rest = told["words"]
-    if first in ("read", "script"):
-        sys.exit({"read": read, "script": script}[first](rest[0]))
+    if first in ("read", "script", "serve"):
+        sys.exit({"read": read, "script": script, "serve": serve}[first](rest[0]))
     sys.argv = ["convsim", *told["words"]]
     sys.exit(run_command())
 '''
@@ -110,6 +124,10 @@ def shop(messages):
         while not stored():
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
+    if deadly == ["interrupted"] and called >= 8:
+        Path("deadly").unlink(missing_ok=True)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
     return f"answer {len(messages)} to {messages[-1]['content']}"
 
 
@@ -121,8 +139,10 @@ def stored():
         opened.close()
 
 
-def leaky(messages, password=""):
-    return f"the key is {os.environ['SHOP_API_KEY']}"
+def leaky(messages):
+    if len(messages) > 1:
+        raise RuntimeError(f"bad key {os.environ['SHOP_API_KEY']}")
+    return "There."
 
 
 def model(request):
@@ -147,21 +167,25 @@ class Forks:
 
     def run(self, here: Path, *words: object, **more: str) -> Ran:
         """Run a command to its end, or its death."""
+        code = self.begun(here, *words, **more)
+        out, err = ((self.places / name).read_text("utf-8") for name in ("out", "err"))
+        return Ran(code, out, err)
+
+    def begun(self, here: Path, *words: object, **more: str) -> int:
+        """The exit code of a command; the process of one that goes on."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         told = {
             "words": [*map(str, words)],
             "here": str(here),
             "environment": {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", **more},
-            "out": str(self.places / "out"),
-            "err": str(self.places / "err"),
+            "out": str(self.places / ("served" if words[0] == "serve" else "out")),
+            "err": str(self.places / ("served" if words[0] == "serve" else "err")),
         }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(told) + "\n")
         self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        out, err = ((self.places / name).read_text("utf-8") for name in ("out", "err"))
-        return Ran(code, out, err)
+        return int(self.process.stdout.readline())
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +252,39 @@ def stored(there: Path, forks: Forks) -> Callable[..., Stored]:
     return read
 
 
+@define
+class Server:
+    """A server of MLflow, whose port is taken from the beginning."""
+
+    forks: Forks
+    here: Path
+    kept: socket.socket
+    uri: str = field(init=False)
+    pid: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.uri = f"http://127.0.0.1:{self.kept.getsockname()[1]}"
+
+    def start(self) -> None:
+        """Serve what is in the store of the directory."""
+        place = ("127.0.0.1", self.kept.getsockname()[1])
+        self.kept.close()
+        told = {
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": str(self.here / "artifacts"),
+            "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
+        }
+        self.pid = self.forks.begun(self.here, "serve", place[1], **told)
+        while True:
+            with suppress(OSError), socket.create_connection(place, 1):
+                return
+            time.sleep(0.02)
+
+    def read(self) -> Stored:
+        ran = self.forks.run(self.here, "read", "sqlite:///mlflow.db")
+        return Stored(**json.loads(ran.out))
+
+
 RUN = ("run", "cases.json", "--agent=shop:shop", "--concurrency=2", "--quiet", "--out=run")
 
 
@@ -283,3 +340,144 @@ def check_whole(found: Stored, run: Path) -> None:
     assert made["metrics"]["convsim.turns"] == TURNS * len(CASES)
     [table] = made["tables"]
     assert len(table["data"]) == len(CASES)
+
+
+def test_a_run_that_was_interrupted_says_what_is_to_come(
+    there: Path, convsim: Convsim, stored: Callable[..., Stored]
+) -> None:
+    (there / "deadly").write_text("interrupted")
+    ran = convsim(*RUN, "--mlflow=sqlite:///mlflow.db")
+    assert ran.code == 130, ran.err
+    assert "in MLflow: sqlite:///mlflow.db, run " in ran.err
+    later = ran.err.partition("when the run was gone on with: convsim ")[2].splitlines()[0]
+    assert convsim("resume", "run", "--quiet").code == 0
+    assert convsim(*shlex.split(later)).code == 0
+    check_whole(stored(), there / "run")
+
+
+DROP_IN = """
+import mlflow
+from convsim_adapters.mlflow import BaseSimulatedUserAgent, ConversationSimulator
+from convsim_fp import goals
+from shop import shop
+
+
+class Says(BaseSimulatedUserAgent):
+    def generate_message(self, context):
+        return f"message {context.turn}"
+
+
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+mlflow.set_experiment("desk")
+cases = [{"goal": f"thing {n}"} for n in range(4)]
+told = {"max_turns": 3, "concurrency": 2, "journal": "run", "goal_check": goals.never}
+ConversationSimulator(cases, user_agent_class=Says, **told).simulate(shop)
+"""
+
+
+def test_what_a_killed_drop_in_has_not_written_is_exported(
+    there: Path, forks: Forks, convsim: Convsim, stored: Callable[..., Stored]
+) -> None:
+    """Into the experiment in which the rest is, whatever is the default."""
+    (there / "deadly").write_text("stored")
+    killed = forks.run(there, "script", DROP_IN, PYTHONPATH=str(there))
+    assert killed.code == -9, killed.err
+    before, known = stored().places, recorded(there / "run")
+    assert Counter() < before < known
+    ran = convsim("export", "--mlflow", "run")
+    assert ran.code == 0, ran.err
+    missing = known.total() - before.total()
+    assert f"{missing} trace{'s' * (missing > 1)} written, {before.total()} were there" in ran.out
+    assert "0 traces written" in convsim("export", "--mlflow", "run").out
+    found = stored()
+    assert found.places == known
+    assert {one["experiment"] for one in found.runs} == {"desk"}
+
+
+def test_a_run_whose_store_has_no_room_is_whole_and_is_exported_when_there_is(
+    there: Path, convsim: Convsim, stored: Callable[..., Stored]
+) -> None:
+    long = [{**case, "script": ["x" * 20_000] * TURNS} for case in CASES]
+    (there / "cases.json").write_text(json.dumps(long))
+    room = (there / "mlflow.db").stat().st_size
+    ran = convsim(*RUN, "--mlflow=sqlite:///mlflow.db", FILE_LIMIT=str(room))
+    assert ran.code == 0, ran.err
+    assert "12 turns" in ran.out
+    assert len((there / "run" / "results.jsonl").read_text().splitlines()) == len(CASES)
+    assert "warning: 12 of 12 traces are not in MLflow: " in ran.err
+    assert not stored().traces
+    _, _, later = ran.err.partition("export them later with: convsim ")
+    done = convsim(*shlex.split(later.splitlines()[0]))
+    assert done.code == 0, done.err
+    assert "12 traces written, 0 were there" in done.out
+    check_whole(stored(), there / "run")
+
+
+@pytest.fixture
+def server(there: Path, forks: Forks) -> Iterator[Server]:
+    """An MLflow that is down, for as long as nobody starts it."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        found = Server(forks, there, kept)
+        yield found
+    if found.pid is not None:
+        os.kill(found.pid, signal.SIGKILL)
+
+
+def test_a_run_without_its_server_is_whole_and_is_exported_when_that_is_back(
+    there: Path, convsim: Convsim, server: Server
+) -> None:
+    """Over HTTP, with a name for the experiment, which is not there yet."""
+    hurried = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    ran = convsim(*RUN, f"--mlflow={server.uri}", "--experiment=desk", **hurried)
+    assert ran.code == 0, ran.err
+    assert "warning: 12 of 12 traces are not in MLflow: " in ran.err
+    later = ran.err.partition("export them later with: convsim ")[2].splitlines()[0]
+    down = convsim(*shlex.split(later), **hurried)
+    assert down.code == 2
+    assert f"MLflow at {server.uri} cannot be reached" in down.err
+    server.start()
+    done = convsim(*shlex.split(later), **hurried)
+    assert done.code == 0, done.err
+    assert "12 traces written, 0 were there" in done.out
+    again = convsim(*shlex.split(later), **hurried)
+    assert "0 traces written, 12 were there" in again.out
+    found = server.read()
+    check_whole(found, there / "run")
+    assert found.runs[0]["experiment"] == "desk"
+
+
+def test_a_plain_process_makes_a_store_in_the_working_directory(
+    there: Path, environment: dict[str, str], stored: Callable[..., Stored]
+) -> None:
+    """No key of the environment or of the parameters stands anywhere in it."""
+    (there / "mlflow.db").unlink()
+    case = {"id": "refund", "goal": "pay", "script": ["one", "two"], "goal_when": "never"}
+    (there / "cases.json").write_text(json.dumps([case]))
+    keys = {"OPENAI_API_KEY": CANARY, "SHOP_API_KEY": CANARY}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "convsim_adapters.cli", "run", "cases.json"),
+            *("--agent=shop:leaky", "--user-model=http://127.0.0.1:9/v1", "--user-param=model=m"),
+            *(f"--user-param=api_key={CANARY}", "--out=run", "--mlflow"),
+        ],
+        cwd=there,
+        env=environment | keys | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "in MLflow: sqlite:///mlflow.db, run " in done.stderr
+    found = stored()
+    [trace] = found.traces  # of the turn that has an answer
+    assert "bad key (secret)" in trace["metadata"]["convsim.detail"]
+    [run] = found.runs
+    assert (run["experiment"], run["status"]) == ("Default", "FINISHED")
+    assert run["tags"]["convsim.directory"] == str(there / "run")
+    for file in there.rglob("*"):
+        if file.is_file():
+            assert b"sk-canary" not in file.read_bytes(), file
+    assert "sk-canary" not in done.stdout + done.stderr

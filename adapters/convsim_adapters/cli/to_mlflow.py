@@ -117,8 +117,11 @@ def ended_in_mlflow(there: MlflowRun, run: Run) -> None:
     elif trouble:
         say(f"warning: MLflow did not take what the run came to: {trouble}")
         say(f"export it later with: {_export_command(there, run, uri)}")
-    else:
+    elif there.run_id is not None:
         say(f"in MLflow: {uri}, run {there.run_id}")
+    if left := there.projection.unfinished:
+        say(f"{count(left, 'turn')} of sessions without an end will be in MLflow with the rest,")
+        say(f"when the run was gone on with: {_export_command(there, run, uri)}")
 
 
 def _export_command(there: MlflowRun, run: Run, uri: str) -> str:

@@ -77,9 +77,8 @@ def with_spans_of(agent: str, where: Destination) -> Destination:
     >>> with_spans_of("shop.desk:Desk.reply", Destination()).name
     'reply'
     """
-    if is_url(agent):
-        return evolve(where, name="agent", remote=True)
-    return evolve(where, name=agent.rpartition(":")[2].rpartition(".")[2] or "agent")
+    name = "agent" if is_url(agent) else agent.rpartition(":")[2].rpartition(".")[2]
+    return evolve(where, name=name or "agent")
 
 
 def _exported(
@@ -90,9 +89,8 @@ def _exported(
     told: Callable[[int, int], object],
 ) -> Exported:
     try:
-        found = experiment_with(key) if experiment is None else experiment
         settings = _settings(journal)
-        where = run_of(key, path, settings, found)
+        where = run_of(key, path, settings, experiment_with(key) or experiment)
         where = with_spans_of(str(settings.get("agent") or ""), where)
         stored = stored_turns(key, where.experiment_id)
     except Exception as error:

@@ -9,7 +9,7 @@ from mlflow.entities import Expectation, Trace
 
 from convsim_adapters.mlflow.catching import Catch
 from convsim_adapters.mlflow.identities import identified, identity_of
-from convsim_adapters.mlflow.names import MLFLOW_SESSION, SOURCE_RUN, session_name
+from convsim_adapters.mlflow.names import MLFLOW_SESSION, SOURCE_RUN, STOP_REASON, session_name
 from convsim_adapters.mlflow.turns import TurnMade, storable_value, turn_metadata
 from convsim_adapters.mlflow.vendor import mlflow
 
@@ -20,14 +20,12 @@ __all__ = ["Destination", "SessionMade", "expect", "start_and_end", "traces_of"]
 class Destination:
     """Where traces go: an experiment, and the run that they belong to. `name` is that of spans.
 
-    Without an experiment they go where MLflow would put them. The agent is `remote` where it has
-    been told the ids of its turns' traces, for its own spans to join.
+    Without an experiment they go where MLflow would put them.
     """
 
     experiment_id: str | None = None
     run_id: str | None = None
     name: str = "predict"
-    remote: bool = False
 
 
 @frozen
@@ -42,24 +40,32 @@ class SessionMade:
 
 
 def traces_of(session: SessionMade, catch: Catch, destination: Destination) -> tuple[Trace, ...]:
-    """All traces of a session in the order of its turns, complete and not yet written."""
+    """All traces of a session in the order of its turns, complete and not yet written.
+
+    Those that are not the agent's own have ids that follow from the turn: they cannot be written
+    twice, an agent elsewhere has been told them, and no seed of `random`, from which MLflow draws
+    ids, makes two of them alike.
+    """
     caught = catch.take(session.id)
     made = {turn.turn: turn for turn in session.turns}
     for turn in made.keys() - caught.keys():
         start_and_end(made[turn], session, destination)
-    own = catch.take(session.id)
-    if destination.remote:
-        own = {
-            turn: [identified(one, identity_of(session.run, session.id, turn)) for one in traces]
-            for turn, traces in own.items()
-        }
-    caught |= own
+    caught |= {
+        turn: [identified(one, identity_of(session.run, session.id, turn)) for one in traces]
+        for turn, traces in catch.take(session.id).items()
+    }
     traces = [trace for turn in sorted(caught) for trace in caught[turn]]
     for trace in traces:
         trace.info.trace_metadata.update(session.told)
+        trace.info.tags.update(_shown(session.told))
     if traces:
         traces[0].info.assessments.extend(expect(session, traces[0].info.trace_id))
     return tuple(traces)
+
+
+def _shown(told: Mapping[str, str]) -> dict[str, str]:
+    """What of a session's end MLflow shows in its lists: they have tags, but no metadata."""
+    return {STOP_REASON: told[STOP_REASON]} if STOP_REASON in told else {}
 
 
 def start_and_end(turn: TurnMade, session: SessionMade, destination: Destination) -> str:
@@ -72,6 +78,7 @@ def start_and_end(turn: TurnMade, session: SessionMade, destination: Destination
         span_type="CHAIN",
         inputs=storable_value(turn.inputs),
         metadata={**metadata, **session.told},
+        tags=_shown(session.told),
         experiment_id=destination.experiment_id,
         start_time_ns=int(turn.start * 1e9) or None,
     )

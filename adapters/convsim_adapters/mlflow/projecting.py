@@ -79,9 +79,14 @@ class Projection:
         turns = tuple(self.turns.pop(result.id, ()))
         self.put(SessionMade(self.run, result.id, turns, end_metadata(result), expectations))
 
+    @property
+    def unfinished(self) -> int:
+        """How many turns are of sessions that have not ended."""
+        return sum(len(turns) for turns in self.turns.values())
+
     def put(self, session: SessionMade) -> None:
         """Have the traces of a session written."""
-        self.writer.waiting.put(session)
+        self.writer.put(session)
 
 
 @contextmanager

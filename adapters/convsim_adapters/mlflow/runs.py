@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from convsim_adapters.mlflow.made import Destination
 from convsim_adapters.mlflow.names import TABLE
 from convsim_adapters.mlflow.stored import current_experiment
 from convsim_adapters.running.results import Run, SessionResult
-from convsim_fp.core import StopReason
 
 __all__ = ["COLUMNS", "log_results", "metrics_of", "parameters_of", "run_of"]
 
 MAX_PARAM = 500  # characters
+DIGITS = 6  # after the point
 KEY_TAG, DIRECTORY_TAG = "convsim.run", "convsim.directory"
 
 COLUMNS: Mapping[str, Callable[[SessionResult], object]] = {
     "session": lambda one: one.id,
-    "goal": lambda one: one.goal,
     "stop_reason": lambda one: one.stop_reason.value,
-    "why": lambda one: one.why,
-    "detail": lambda one: one.detail,
     "turns": lambda one: one.turns,
-    "seconds": lambda one: one.seconds,
+    "why": lambda one: one.why,
+    "goal": lambda one: one.goal,
+    "seconds": lambda one: round(one.seconds, DIGITS),
+    "cost": lambda one: one.usage.cost,
     "input_tokens": lambda one: one.usage.input_tokens,
     "output_tokens": lambda one: one.usage.output_tokens,
-    "cost": lambda one: one.usage.cost,
     "attempts": lambda one: one.usage.attempts,
+    "detail": lambda one: one.detail,
 }
 
 
@@ -44,26 +46,20 @@ def metrics_of(run: Run) -> dict[str, float]:
     """
     count = len(run.sessions)
     usage = run.usage
+    reasons = {"goal_achieved": 0, **run.stop_reasons}
     told: dict[str, float | None] = {
         "convsim.sessions": count,
-        "convsim.seconds": run.seconds,
         "convsim.turns": sum(one.turns for one in run.sessions),
-        "convsim.turns_mean": sum(one.turns for one in run.sessions) / count if count else None,
-        "convsim.seconds_mean": sum(one.seconds for one in run.sessions) / count if count else None,
+        "convsim.seconds": run.seconds,
         "convsim.input_tokens": usage.input_tokens,
         "convsim.output_tokens": usage.output_tokens,
         "convsim.cost": usage.cost,
-        "convsim.requests": usage.requests,
         "convsim.attempts": usage.attempts,
-        "convsim.wasted": usage.wasted,
     }
-    reasons = run.stop_reasons
     if count:
-        told |= {
-            f"convsim.rate.{reason.value}": reasons.get(reason.value, 0) / count
-            for reason in StopReason
-        }
-    return {name: float(value) for name, value in told.items() if value is not None}
+        told["convsim.turns_per_session"] = sum(one.turns for one in run.sessions) / count
+        told |= {f"convsim.rate.{reason}": found / count for reason, found in reasons.items()}
+    return {name: round(float(value), DIGITS) for name, value in told.items() if value is not None}
 
 
 def parameters_of(settings: Mapping[str, object]) -> dict[str, str]:
@@ -97,7 +93,7 @@ def run_of(
     found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
     if found:
         return Destination(experiment_id, found[0].info.run_id)
-    tags = {KEY_TAG: key}
+    tags = {KEY_TAG: key, MLFLOW_USER: getuser(), MLFLOW_SOURCE_NAME: "convsim"}
     if directory is not None:
         tags[DIRECTORY_TAG] = str(directory.resolve())
     name = f"simulation-{key[:8]}" if directory is None else directory.name

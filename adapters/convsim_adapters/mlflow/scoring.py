@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 from mlflow.entities import Trace
@@ -36,7 +38,8 @@ def score(
     traces = [trace for session in sessions for trace in session]
     if not traces:
         return {}
-    with mlflow.start_run(run_id=run_id):
+    # What MLflow announces is not what was asked for on standard output.
+    with mlflow.start_run(run_id=run_id), redirect_stdout(sys.stderr):
         scored = mlflow.genai.evaluate(data=traces, scorers=[*scorers])
     found: dict[str, float] = scored.metrics
     return found

@@ -24,8 +24,9 @@ from convsim_adapters.mlflow.names import (
     session_name,
 )
 from convsim_adapters.running.results import SessionResult
-from convsim_fp.core import AgentReplied, CallAgent, Session, TestCase, Transcript, thaw
+from convsim_fp.core import AgentReplied, CallAgent, Session, TestCase, ToolCall, Transcript, thaw
 from convsim_fp.core.envelope import Facts
+from convsim_fp.core.json_values import dumps
 
 __all__ = ["TurnMade", "end_metadata", "messages_of", "storable", "storable_value", "turn_metadata"]
 
@@ -126,10 +127,14 @@ def _inputs(request: CallAgent) -> dict[str, object]:
 
 
 def _outputs(seen: AgentReplied) -> dict[str, object]:
+    """A reply in the form of Chat Completions, which MLflow shows and scores as what was said."""
     said: dict[str, object] = {"role": "assistant", "content": seen.text}
     if seen.tool_calls:
-        said["tool_calls"] = [
-            {"id": call.id, "name": call.name, "arguments": thaw(call.arguments)}
-            for call in seen.tool_calls
-        ]
-    return said
+        said["tool_calls"] = [_tool_call(call) for call in seen.tool_calls]
+    return {"choices": [{"message": said}]}
+
+
+def _tool_call(call: ToolCall) -> dict[str, object]:
+    given = call.arguments if isinstance(call.arguments, str) else dumps(call.arguments)
+    told = {"type": "function", "function": {"name": call.name, "arguments": given}}
+    return {"id": call.id, **told} if call.id else told

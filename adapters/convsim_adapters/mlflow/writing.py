@@ -22,6 +22,7 @@ __all__ = ["Projected", "Writer"]
 
 BATCH = 100  # traces that are written together
 TOGETHER = 0.1  # seconds to wait for more of them
+NO_ANSWER = "it has not answered yet"
 
 log = logging.getLogger("convsim")
 
@@ -55,9 +56,16 @@ class Writer:
     _destination: Destination | None = None
     _store: Store = field(factory=Store)
     _traces: dict[str, tuple[Trace, ...]] = field(factory=dict)
+    _given: dict[str, int] = field(factory=dict)
     _unmade: list[SessionMade] = field(factory=list)
     _unwritten: list[Trace] = field(factory=list)
     _lock: Any = field(factory=Lock)
+
+    def put(self, session: SessionMade) -> None:
+        """Have the traces of a session written; its turns count as unwritten until they are."""
+        with self._lock:
+            self._given[session.id] = len(session.turns)
+        self.waiting.put(session)
 
     def go(self) -> None:
         """Write until nothing more comes; then once more what could not be written."""
@@ -72,14 +80,15 @@ class Writer:
 
     def projected(self) -> Projected:
         """How far it came."""
-        unmade = sum(len(session.turns) for session in self._unmade)
         refused = tuple(
             f"{trace.info.trace_id}: {error}"[:300] for trace, error in self._store.refused
         )
         with self._lock:
-            unwritten = len(self._unwritten) + unmade
+            unmade = (turns for name, turns in self._given.items() if name not in self._traces)
+            unwritten = len(self._unwritten) + sum(unmade)
+            trouble = self.trouble or (NO_ANSWER if unwritten else None)
             done = self.written - len(refused)
-            return Projected(dict(self._traces), done, unwritten, self.trouble, refused)
+            return Projected(dict(self._traces), done, unwritten, trouble, refused)
 
     def _next(self) -> tuple[list[SessionMade], bool]:
         """The sessions that ended, as many as are written together; whether more may come."""

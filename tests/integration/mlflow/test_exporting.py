@@ -8,6 +8,7 @@ import threading
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ CASES = [
 TURNS = 2
 AGENTS = """
 import asyncio
+import random
 
 import mlflow
 from mlflow.genai import scorer
@@ -63,6 +65,11 @@ async def traced_async(messages):
     await asyncio.sleep(0)
     with mlflow.start_span("look up"):
         await asyncio.sleep(0)
+    return f"answer {len(messages)}"
+
+
+def seeding(messages):
+    random.seed(7)
     return f"answer {len(messages)}"
 
 
@@ -179,7 +186,7 @@ def check_traces(found: list[Trace], run_id: str) -> None:
 def test_what_was_told_is_not_written_again_whatever_experiment_it_is_in(
     store: str, here: Path
 ) -> None:
-    """An export without a name goes where the run is."""
+    """An export goes where the run is; a name is for one that is nowhere yet."""
     run("plain", f"--mlflow={store}", "--experiment=desk", "--out=first")
     again = command("export", "first", f"--mlflow={store}")
     assert again.code == 0, again.err
@@ -187,7 +194,7 @@ def test_what_was_told_is_not_written_again_whatever_experiment_it_is_in(
     assert stored() == []
     assert places(stored("desk")) == EVERY
     other = export_run("first", tracking_uri=store, experiment="another")
-    assert (other.written, other.there) == (6, 0)
+    assert (other.written, other.there) == (0, 6)
     assert experiment_with("no such run") is None
 
 
@@ -206,6 +213,13 @@ def test_the_traces_of_an_agent_that_traces_are_its_own_once(
     assert len(set(told(found, "mlflow.trace.session"))) == len(CASES)
     assert command("export", "--mlflow", "first").out.startswith("0 traces written, 6 were there")
     assert len(stored()) == len(found)
+
+
+def test_runs_of_agents_that_seed_chance_keep_their_traces_apart(store: str, here: Path) -> None:
+    """MLflow draws ids from `random`: what is seeded alike would be written over."""
+    for name in ("first", "second"):
+        assert run("seeding", f"--mlflow={store}", f"--out={name}").code == 0
+    assert sorted(places(stored()).values()) == [2] * len(EVERY)
 
 
 def test_the_call_in_which_an_agent_failed_is_there_once(store: str, here: Path) -> None:
@@ -292,9 +306,11 @@ class Late(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.released.wait(30)
-        self.send_error(503)
+        with suppress(OSError):  # nobody waits any more
+            self.send_error(503)
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -411,6 +427,6 @@ def test_what_is_exported_of_an_agent_elsewhere_has_the_trace_it_was_told(
 
 def test_a_directory_without_a_run_is_refused(store: str, here: Path) -> None:
     assert command("export", "nowhere", f"--mlflow={store}").code == 2
+    run("plain", "--out=first")
     with pytest.raises(InvalidSpec, match="cannot be reached"):
-        run("plain", "--out=first")
         export_run("first", tracking_uri=f"sqlite:///{here}/cases.json/mlflow.db")

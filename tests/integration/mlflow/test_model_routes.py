@@ -434,6 +434,22 @@ def test_a_question_alone_remembers_what_the_model_does_not_take(server) -> None
     assert ["temperature" in seen.body for seen in server.seen] == [True, False, False]
 
 
+def test_litellm_too_may_be_asked_in_many_threads_at_once(server) -> None:
+    """Its clients live in one event loop, and closing them closes those of every loop."""
+    pytest.importorskip("litellm", reason="needs convsim-fp[litellm]")
+    server.talk = lambda body: body["messages"][0]["content"]
+    params = {"api_base": f"{server.url}/v1", "api_key": CANARY}
+
+    def one(n: int) -> str:
+        return asked("hosted_vllm:/m", [{"role": "user", "content": f"I am {n}."}], params)
+
+    for _ in range(2):  # the second time the loop of the first is gone
+        server.count = 0
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(one, range(24))) == [f"I am {n}." for n in range(24)]
+        assert server.count == 24
+
+
 def test_a_question_may_be_asked_where_a_loop_runs(server) -> None:
     async def inside() -> str:
         return asked("openai:/gpt-4o-mini", MESSAGES)

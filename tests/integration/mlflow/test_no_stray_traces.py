@@ -1,5 +1,6 @@
 """With autologging on: an agent's calls of a model are traced, the simulator's own never."""
 
+import gc
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -53,6 +54,7 @@ def autologging() -> Iterator[None]:
     mlflow.litellm.autolog(disable=True)
     for name, kept in before.items():
         setattr(litellm, name, kept)
+    gc.collect()  # here, where a handle that litellm has left open is nobody's fault
 
 
 def talk(body: dict[str, Any]) -> str:

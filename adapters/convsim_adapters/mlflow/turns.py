@@ -136,5 +136,5 @@ def _outputs(seen: AgentReplied) -> dict[str, object]:
 
 def _tool_call(call: ToolCall) -> dict[str, object]:
     given = call.arguments if isinstance(call.arguments, str) else dumps(call.arguments)
-    told = {"type": "function", "function": {"name": call.name, "arguments": given}}
-    return {"id": call.id, **told} if call.id else told
+    named: dict[str, object] = {"id": call.id} if call.id else {}
+    return {**named, "type": "function", "function": {"name": call.name, "arguments": given}}

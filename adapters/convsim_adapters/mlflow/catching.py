@@ -98,10 +98,11 @@ class _Front:
             return False
         with manager.get_trace(trace_id) as known:
             metadata: Mapping[str, str] = {} if known is None else known.info.trace_metadata
+            spans = () if known is None else tuple(known.span_dict.values())
         catch = self.catches.get(metadata.get(RUN, ""))
         if catch is None or not {SESSION, TURN} <= metadata.keys():
             return False
-        if manager.has_open_spans(otel_id):
+        if any(one.end_time_ns is None for one in spans):
             return True  # whole when its last span ends, be that the root or not
         popped = manager.pop_trace(otel_id)
         if popped is not None:
@@ -115,8 +116,10 @@ class _Front:
 def _front_of(processor: Any) -> _Front:
     if not isinstance(processor.span_exporter, _Front):
         # Without batches a span reaches the exporter as it ends, so no queue can be full.
-        front = _Front(processor.span_exporter, processor._batch_delegate)
-        processor.span_exporter, processor._batch_delegate = front, None
+        front = _Front(processor.span_exporter, getattr(processor, "_batch_delegate", None))
+        processor.span_exporter = front
+        if front.batches is not None:
+            processor._batch_delegate = None
     found: _Front = processor.span_exporter
     return found
 
@@ -127,7 +130,9 @@ def _withdraw(processor: Any, run: str) -> None:
         return  # tracing was set up anew meanwhile
     front.catches.pop(run, None)
     if not front.catches:
-        processor.span_exporter, processor._batch_delegate = front.behind, front.batches
+        processor.span_exporter = front.behind
+        if front.batches is not None:
+            processor._batch_delegate = front.batches
 
 
 def _processors() -> tuple[Any, ...]:
@@ -142,14 +147,11 @@ def _processors() -> tuple[Any, ...]:
         manager = _manager()
     except (AttributeError, ImportError):
         return ()
-    needed = ("get_mlflow_trace_id_from_otel_id", "get_trace", "has_open_spans", "pop_trace")
+    needed = ("get_mlflow_trace_id_from_otel_id", "get_trace", "pop_trace")
     if not all(hasattr(manager, name) for name in needed):
         return ()
     return tuple(
-        one
-        for one in listed
-        if hasattr(one, "_batch_delegate")
-        and isinstance(getattr(one, "span_exporter", None), exporter | _Front)
+        one for one in listed if isinstance(getattr(one, "span_exporter", None), exporter | _Front)
     )
 
 

@@ -21,6 +21,7 @@ __all__ = ["COLUMNS", "log_results", "metrics_of", "parameters_of", "run_of"]
 
 MAX_PARAM = 500  # characters
 DIGITS = 6  # after the point
+RATE = "convsim.rate."
 KEY_TAG, DIRECTORY_TAG = "convsim.run", "convsim.directory"
 
 COLUMNS: Mapping[str, Callable[[SessionResult], object]] = {
@@ -58,7 +59,7 @@ def metrics_of(run: Run) -> dict[str, float]:
     }
     if count:
         told["convsim.turns_per_session"] = sum(one.turns for one in run.sessions) / count
-        told |= {f"convsim.rate.{reason}": found / count for reason, found in reasons.items()}
+        told |= {f"{RATE}{reason}": found / count for reason, found in reasons.items()}
     return {name: round(float(value), DIGITS) for name, value in told.items() if value is not None}
 
 
@@ -73,8 +74,14 @@ def parameters_of(settings: Mapping[str, object]) -> dict[str, str]:
 
 
 def log_results(client: Any, run_id: str, run: Run, now: int) -> None:
-    """Write metrics and table on a run of MLflow; `now` in milliseconds since 1970."""
-    metrics = [Metric(name, value, now, 0) for name, value in metrics_of(run).items()]
+    """Write metrics and table on a run of MLflow; `now` in milliseconds since 1970.
+
+    A rate that it had, of a reason for which no session stops any more, is 0.
+    """
+    told = metrics_of(run)
+    before = client.get_run(run_id).data.metrics
+    gone = dict.fromkeys((name for name in before if name.startswith(RATE)), 0.0)
+    metrics = [Metric(name, value, now, 0) for name, value in {**gone, **told}.items()]
     client.log_batch(run_id, metrics=metrics)
     if TABLE in [file.path for file in client.list_artifacts(run_id)]:  # it would be added to
         rows = [[read(one) for read in COLUMNS.values()] for one in run.sessions]
@@ -93,7 +100,7 @@ def run_of(
     found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
     if found:
         return Destination(experiment_id, found[0].info.run_id)
-    tags = {KEY_TAG: key, MLFLOW_USER: getuser(), MLFLOW_SOURCE_NAME: "convsim"}
+    tags = {KEY_TAG: key, MLFLOW_SOURCE_NAME: "convsim", **_user()}
     if directory is not None:
         tags[DIRECTORY_TAG] = str(directory.resolve())
     name = f"simulation-{key[:8]}" if directory is None else directory.name
@@ -101,6 +108,14 @@ def run_of(
     params = [Param(name, value) for name, value in parameters_of(settings).items()]
     client.log_batch(run.info.run_id, params=params)
     return Destination(experiment_id, run.info.run_id)
+
+
+def _user() -> dict[str, str]:
+    """Whose run it is; in a container nobody may be known by the number that runs it."""
+    try:
+        return {MLFLOW_USER: getuser()}
+    except (KeyError, OSError):
+        return {}
 
 
 def _experiment(client: MlflowClient, name: str | None) -> str:

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from typing import Any, cast
 
 from attrs import define, field
@@ -27,6 +28,7 @@ from convsim_adapters.mlflow.versions import is_tried
 __all__ = ["Store"]
 
 REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE")
+REFUSED = (AttributeError, KeyError, TypeError, UnicodeError)  # also where MLflow is another one
 
 log = logging.getLogger("convsim")
 
@@ -63,14 +65,23 @@ class Store:
         try:
             self._write_together(traces)
         except Exception as error:
+            if not _is_refusal(error):
+                raise
             if len(traces) > 1:
                 half = len(traces) // 2
                 self._write_parts(traces[:half])
                 self._write_parts(traces[half:])
-            elif _is_refusal(error):
-                self.refused.append((traces[0], error))
             else:
+                self._write_alone(traces[0])
+
+    def _write_alone(self, trace: Trace) -> None:
+        """The public way for what does not go together with others; what it refuses is told."""
+        try:
+            _write_one(self.client, trace)
+        except Exception as error:
+            if not _is_refusal(error):
                 raise
+            self.refused.append((trace, error))
 
     def _write_together(self, traces: list[Trace]) -> None:
         sql = self._sql()
@@ -139,7 +150,9 @@ def _known(sql: Any, trace_ids: list[str]) -> frozenset[str]:
 def _transaction(sql: Any) -> Generator[tuple[Any, Any]]:
     """One session for all, and the store again, whose every method works in it."""
     kind = cast("Any", type(sql))
-    with sql.ManagedSessionMaker(read_only=False) as session:
+    maker = sql.ManagedSessionMaker
+    writes = {"read_only": False} if "read_only" in signature(maker).parameters else {}
+    with maker(**writes) as session:
 
         @contextmanager
         def same(*_: object, **__: object) -> Generator[Any]:
@@ -179,6 +192,6 @@ def _is_refusal(error: BaseException | None) -> bool:
     if error is None:
         return False
     code = getattr(error, "error_code", None)
-    if isinstance(error, UnicodeError | TypeError) or code in REFUSALS:
+    if isinstance(error, REFUSED) or code in REFUSALS:
         return True
     return _is_refusal(error.__cause__ or error.__context__)

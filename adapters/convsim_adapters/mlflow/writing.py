@@ -13,7 +13,8 @@ from mlflow.entities import Trace
 
 from convsim_adapters.mlflow.catching import Catch
 from convsim_adapters.mlflow.made import Destination, SessionMade, expect, start_and_end, traces_of
-from convsim_adapters.mlflow.stored import StoredTurns, read_traces, stored_turns
+from convsim_adapters.mlflow.names import STOP_REASON
+from convsim_adapters.mlflow.stored import StoredTurns, add_metadata, read_traces, stored_turns
 from convsim_adapters.mlflow.storing import Store
 from convsim_adapters.mlflow.turns import turn_metadata
 from convsim_adapters.mlflow.vendor import mlflow
@@ -167,6 +168,11 @@ class Writer:
             return
         mlflow.flush_trace_async_logging()
         where = self._known()
+        self._adopt(sessions)
+        for session in sessions:
+            for named in self.catch.take(session.id).values():
+                for trace in named:
+                    add_metadata(trace.info, session.told)
         before = stored_turns(self.run, where.experiment_id)
         for session in sessions:
             there = before.get(session.id, {})
@@ -179,12 +185,16 @@ class Writer:
             self._count(session, after.get(session.id, {}))
 
     def _count(self, session: SessionMade, there: StoredTurns) -> None:
-        traces = read_traces([info for turn in sorted(there) for info in there[turn]])
+        infos = [info for turn in sorted(there) for info in there[turn]]
+        for info in infos:
+            if session.told and STOP_REASON not in info.trace_metadata:
+                add_metadata(info, session.told)
+        for assessment in expect(session, infos[0].trace_id) if infos else ():
+            mlflow.log_assessment(infos[0].trace_id, assessment)
         lost = [turn for turn in session.turns if turn.turn not in there]
         if lost:
             log.warning("MLflow has lost %d traces of %s", len(lost), session.id)
-        for assessment in expect(session, traces[0].info.trace_id) if traces else ():
-            mlflow.log_assessment(traces[0].info.trace_id, assessment)
+        traces = read_traces(infos)
         with self._lock:
             self._traces[session.id] = traces
             self.made += len(traces) + len(lost)

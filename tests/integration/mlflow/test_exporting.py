@@ -380,7 +380,7 @@ def test_an_agent_elsewhere_is_told_the_trace_of_its_turn(
         assert (root.name, root.span_id, root.parent_id) == ("agent", span_id, None)
         assert (theirs.name, theirs.parent_id) == ("elsewhere", span_id)
         assert metadata["convsim.stop_reason"] == "user_left"
-        assert root.outputs["content"] == "answer"
+        assert root.outputs["choices"][0]["message"]["content"] == "answer"
     assert export_run("first").written == 0
 
 

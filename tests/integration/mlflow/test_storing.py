@@ -25,7 +25,7 @@ from convsim_adapters.mlflow.writing import Writer
 from convsim_fp.core import TestCase, new_session
 from convsim_fp.testing.strategies import texts
 
-CONVERSATIONS = 60 if os.environ.get("CONVSIM_LOAD") == "full" else 24
+CONVERSATIONS = 60 if os.environ.get("CONVSIM_LOAD") == "full" else 21
 KEY, START = "5e55", 1_700_000_000.0
 odd = texts() | st.sampled_from(("", "a\x00b", "\U0001f600", "half \ud800", "line\u2028", "'; --"))
 values = st.recursive(

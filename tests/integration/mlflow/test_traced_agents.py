@@ -112,7 +112,7 @@ def tool(messages: Messages) -> str:
 
 @mlflow.trace(name="own")
 def names_its_session(messages: Messages, mlflow_session_id: str) -> str:
-    mlflow.update_current_trace(session_id=mlflow_session_id, tags={"team": "refunds"})
+    mlflow.update_current_trace(metadata={SESSION: mlflow_session_id, tags={"team": "refunds"}})
     return answer(messages)
 
 
@@ -138,7 +138,7 @@ def test_a_session_that_the_agent_names_itself_stays(
 
     @mlflow.trace(name="own")
     def headstrong(messages: Messages, mlflow_session_id: str) -> str:
-        mlflow.update_current_trace(session_id="of the agent's own")
+        mlflow.update_current_trace(metadata={SESSION: "of the agent's own"})
         return answer(messages)
 
     (found,) = simulator_class(CASES[:1], 2, model).simulate(headstrong)

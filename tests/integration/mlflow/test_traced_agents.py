@@ -112,7 +112,7 @@ def tool(messages: Messages) -> str:
 
 @mlflow.trace(name="own")
 def names_its_session(messages: Messages, mlflow_session_id: str) -> str:
-    mlflow.update_current_trace(metadata={SESSION: mlflow_session_id, tags={"team": "refunds"}})
+    mlflow.update_current_trace(metadata={SESSION: mlflow_session_id}, tags={"team": "refunds"})
     return answer(messages)
 
 

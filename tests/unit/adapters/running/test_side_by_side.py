@@ -87,6 +87,8 @@ def test_all_that_was_in_flight_is_told_though_a_narrower_run_was_killed_since(
     assert in_flight(tmp_path / "run") == 3
     plan, _ = plan_to_resume(tmp_path / "run", {"agent": Desk().agent, "user_model": model})
     narrower = evolve(plan, settings=evolve(plan.settings, concurrency=1))
-    with journal_writer(tmp_path / "run", header_of(narrower, "run", "2026-01-01T00:00:00Z", "key")):
+    with journal_writer(
+        tmp_path / "run", header_of(narrower, "run", "2026-01-01T00:00:00Z", "key")
+    ):
         pass  # killed before it asked anything
     assert in_flight(tmp_path / "run") == 3

@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -132,7 +133,7 @@ class _Port:
                     messages=messages,
                     max_retries=0,
                     timeout=self.timeout + MARGIN,
-                    **options,
+                    **deepcopy(options),  # it may change them, and they are the next call's
                 )
         except TimeoutError:
             raise TimedOut(f"no answer in {self.timeout:g} s") from None

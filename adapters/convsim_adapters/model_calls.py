@@ -68,6 +68,7 @@ class Asking:
     params: Mapping[str, Any] = field(repr=False)
     send: Send
     cures: dict[str, str] = field(factory=dict)
+    known: tuple[JsonObject, dict[str, Any]] | None = None
 
     async def ask(self, request: Generate) -> Reply:
         """Make the call, and make it once more without a parameter that the model does not take."""
@@ -90,13 +91,19 @@ class Asking:
         """The parameters of a call; a reply of a certain form is asked for strictly."""
         options = dict(self.params)
         if schema is not None and "response_format" not in options:
-            form = {"name": "reply", "schema": thaw(schema), "strict": True}
-            options["response_format"] = {"type": "json_schema", "json_schema": form}
+            options["response_format"] = self.form(schema)
         for name, instead in self.cures.items():
             if name in options:
                 value = options.pop(name)
                 options.update({instead: value} if instead else {})
         return options
+
+    def form(self, schema: JsonObject) -> dict[str, Any]:
+        """The form of a reply as a parameter; the same for as long as the same is asked for."""
+        if self.known is None or self.known[0] is not schema:
+            form = {"name": "reply", "schema": thaw(schema), "strict": True}
+            self.known = (schema, {"type": "json_schema", "json_schema": form})
+        return self.known[1]
 
     def cure(self, name: str) -> None:
         """Remember what the model does not take, and say it once."""

@@ -88,15 +88,24 @@ def with_retries(
         asking = cast("Callable[[Generate], Awaitable[Reply | str]]", model)
 
         async def aasked(request: Generate) -> Reply | str:
-            call = _Call(rules)
+            begun = time.monotonic()
+            try:
+                return await asking(request)
+            except PortError as error:
+                first = error
+            call = _Call(rules, before=time.monotonic() - begun)
 
             async def slept(seconds: float) -> None:
                 await (sleep or asyncio.sleep)(seconds)
                 call.go_on()
 
+            async def after_the_first(request: Generate) -> Reply | str:
+                call.begin(first)
+                return await asking(request)
+
             retrying = tenacity.AsyncRetrying(**call.settings(), sleep=slept)
             try:
-                return call.reply(await retrying(asking, request))
+                return call.reply(await retrying(after_the_first, request))
             except PortError as error:
                 raise call.last(error) from error.__cause__
 
@@ -104,15 +113,24 @@ def with_retries(
     plain = cast("Callable[[Generate], Reply | str]", model)
 
     def asked(request: Generate) -> Reply | str:
-        call = _Call(rules)
+        begun = time.monotonic()
+        try:
+            return plain(request)
+        except PortError as error:
+            first = error
+        call = _Call(rules, before=time.monotonic() - begun)
 
         def slept(seconds: float) -> None:
             (sleep or time.sleep)(seconds)
             call.go_on()
 
+        def after_the_first(request: Generate) -> Reply | str:
+            call.begin(first)
+            return plain(request)
+
         retrying = tenacity.Retrying(**call.settings(), sleep=slept)
         try:
-            return call.reply(retrying(plain, request))
+            return call.reply(retrying(after_the_first, request))
         except PortError as error:
             raise call.last(error) from error.__cause__
 
@@ -128,13 +146,25 @@ class _Rules:
 
 @define
 class _Call:
-    """One call with its attempts: when to go on, and what they cost together."""
+    """One call with its attempts: when to go on, and what they cost together.
+
+    Tenacity, which costs more than a step of the machine, comes in after the first has failed;
+    `before` is how many seconds that took.
+    """
 
     rules: _Rules
+    before: float
+    begun: bool = False
     failed: Facts | None = None
     noted: RetryableError | None = None
     cut_short: bool = False
     given_up: str = ""
+
+    def begin(self, first: PortError) -> None:
+        """Raise, once, what the first attempt has raised already."""
+        if not self.begun:
+            self.begun = True
+            raise first
 
     def settings(self) -> dict[str, Any]:
         """How tenacity is to go about it. The one seam to its types."""
@@ -160,7 +190,7 @@ class _Call:
             )
             return True
         # Slept time counts too, where a test's sleep lets none pass.
-        passed = max(state.seconds_since_start or 0.0, state.idle_for)
+        passed = self.before + max(state.seconds_since_start or 0.0, state.idle_for)
         return (
             state.attempt_number > policy.retries
             or passed + state.upcoming_sleep > policy.deadline

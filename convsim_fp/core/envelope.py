@@ -52,8 +52,8 @@ class Facts:
 
     Tokens and US dollars, of all attempts together; `start` in seconds since 1970 and `seconds`
     cover them all too, waiting included. `attempts` counts the requests made, `errors` says of each
-    that failed why. `price_source` names the list of prices that the cost was taken from, `trace_id`
-    the trace that an agent says it has made of the call.
+    that failed why. `price_source` names the list of prices that the cost was taken from,
+    `trace_id` the trace that an agent says it has made of the call.
     """
 
     input_tokens: int | None = field(default=None, converter=_whole)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable, iscoroutinefunction
+from types import FunctionType, MethodType
 from typing import Any, TypeAlias, TypeVar
 
 from convsim_fp.core.requests import CallAgent, Request
@@ -115,6 +116,8 @@ def bounded(port: Callable[[R], object], seconds: float) -> Callable[[R], Awaita
 
 def is_async(port: object) -> bool:
     """Whether calling it gives something to await, as far as that shows without calling it."""
+    if isinstance(port, FunctionType | MethodType):  # nearly all; asking their class takes longer
+        return iscoroutinefunction(port)
     return iscoroutinefunction(port) or iscoroutinefunction(getattr(type(port), "__call__", None))  # noqa: B004
 
 

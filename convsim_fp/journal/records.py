@@ -47,8 +47,8 @@ MACHINE = 1  # a change of what the machine does with the same observations
 class Header:
     """What a segment's records were made with; models, parameters and agents by name.
 
-    `sessions` is how many are listed behind it before the first of them asks anything. `key` is drawn
-    by chance when a run begins, and stays with it: no other run has it.
+    `sessions` is how many are listed behind it before the first of them asks anything. `key` is
+    drawn by chance when a run begins, and stays with it: no other run has it.
     """
 
     format: int

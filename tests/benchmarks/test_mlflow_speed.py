@@ -24,7 +24,8 @@ import json, os, resource, sys, tempfile, time
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["OPENAI_API_KEY"] = "none"
 os.environ["OPENAI_API_BASE"] = sys.argv[1]
-SESSIONS, TURNS, AGENT, AT_ONCE = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+SESSIONS, TURNS, AGENT = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+AT_ONCE = sys.argv[5]
 os.chdir(tempfile.mkdtemp())
 import logging
 logging.disable(logging.WARNING)

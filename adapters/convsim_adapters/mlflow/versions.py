@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 __all__ = ["PUBLIC_ONLY", "TRIED", "is_tried"]
 
-TRIED = ("3.11", "3.17", "3.18")
+TRIED = ("3.11", "3.17")
 PUBLIC_ONLY = "CONVSIM_MLFLOW_PUBLIC_ONLY"  # of the environment: 1 means that none is used
 
 

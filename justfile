@@ -50,6 +50,19 @@ docs:
 bench *args:
     CONVSIM_WRITE_FIGURES=1 {{bin}}/pytest tests/benchmarks -m benchmark -p no:randomly -s {{args}}
 
+# The drop-in with other releases of MLflow, each in an environment of its own: just mlflow 3.11.1
+mlflow *versions:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for found in {{versions}}; do
+        here=$(mktemp -d)
+        python3 -m venv "$here"
+        "$here/bin/pip" install -q -e '.[all]' "mlflow==$found" pytest-xdist
+        "$here/bin/python" -m pytest -q -n auto tests/integration/mlflow
+        CONVSIM_MLFLOW_PUBLIC_ONLY=1 "$here/bin/python" -m pytest -q -n auto tests/integration/mlflow
+        rm -r "$here"
+    done
+
 # What the README begins with.
 demo:
     {{bin}}/convsim demo

@@ -1,4 +1,4 @@
-"""Plain traces as rows of MLflow's tables: of one span, without tokens, costs and assessments.
+"""Plain traces as rows of MLflow's tables: those without tokens, costs and assessments.
 
 Written only when MLflow itself has just written a trace of the kind, and its rows are those that
 this module makes of it. Where a release has other tables or other columns they are not, and it is
@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from attrs import frozen
-from mlflow.entities import Trace
+from mlflow.entities import Span, Trace
 from mlflow.tracing.constant import SpanAttributeKey, TraceMetadataKey, TraceTagKey
 
 __all__ = ["Rows", "is_plain"]
@@ -30,13 +30,12 @@ Row = dict[str, Any]
 
 
 def is_plain(trace: Trace) -> bool:
-    """Whether its rows are of the simple kind."""
-    if len(trace.data.spans) != 1 or trace.info.assessments:
+    """Whether its rows are of the simple kind: no span of it counts tokens or costs."""
+    if not trace.data.spans or trace.info.assessments:
         return False
-    span = trace.data.spans[0]
-    counted = [getattr(SpanAttributeKey, name, None) for name in COUNTED]
-    return not (
-        span.events or span.links or any(name in span.attributes for name in counted if name)
+    counted = {getattr(SpanAttributeKey, name, None) for name in COUNTED}
+    return not any(
+        span.events or span.links or counted & span.attributes.keys() for span in trace.data.spans
     )
 
 
@@ -84,7 +83,7 @@ class Rows:
             "trace_info": [self._info(trace) for trace in traces],
             "trace_request_metadata": [row for trace in traces for row in _metadata(trace)],
             "trace_tags": [row for trace in traces for row in self._tags(trace)],
-            "spans": [_span(trace) for trace in traces],
+            "spans": [_span(trace, span) for trace in traces for span in trace.data.spans],
         }
 
     def _info(self, trace: Trace) -> Row:
@@ -132,8 +131,7 @@ def _pairs(trace_id: str, told: Mapping[str, str]) -> Iterable[Row]:
         yield {"request_id": trace_id, "key": key, "value": value}
 
 
-def _span(trace: Trace) -> Row:
-    span = trace.data.spans[0]
+def _span(trace: Trace, span: Span) -> Row:
     return {
         "trace_id": span.trace_id,
         "experiment_id": _number(trace.info.experiment_id),

@@ -6,7 +6,7 @@ batch    MLflow's own writing of many traces, in one transaction
 each     one after the other, through what every store has
 
 The first two need an SQL database in reach and an MLflow that was tried. Measured on SQLite, per
-trace of one span: rows 0.4, batch 5.2, each 13.9 ms of processor time.
+trace of one span: rows 0.5, batch 3.5, each 13.9 ms of processor time.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _remembering(get: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _finished(trace: Trace) -> None:
     """Say of a trace what MLflow says when it writes it: its size, its time to the millisecond."""
-    span = trace.data.spans[0] if trace.data.spans else None
+    span = next((one for one in trace.data.spans if one.parent_id is None), None)
     if span is not None and span.end_time_ns is not None:
         begun, ended = span.start_time_ns // 1_000_000, span.end_time_ns // 1_000_000
         trace.info.execution_duration = ended - begun

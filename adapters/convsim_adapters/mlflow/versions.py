@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.metadata import version
 
 __all__ = ["PUBLIC_ONLY", "TRIED", "is_tried"]
@@ -19,5 +20,10 @@ def is_tried(installed: str | None = None) -> bool:
     """
     if os.environ.get(PUBLIC_ONLY) == "1":
         return False
-    found = version("mlflow") if installed is None else installed
+    found = _installed() if installed is None else installed
     return ".".join(found.split(".")[:2]) in TRIED
+
+
+@cache
+def _installed() -> str:
+    return version("mlflow")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Protocol
 
 from attrs import Factory, define
 from rich.console import Console
@@ -14,25 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, tokens
+from convsim_adapters.running.recording import Watch
 from convsim_adapters.running.results import SessionResult, Usage
 from convsim_fp.core import CallAgent
 from convsim_fp.interpreters import Entry
 
-__all__ = ["Progress", "Quiet", "Watch", "watching"]
+__all__ = ["Progress", "Quiet", "watching"]
 
 BAR = 24  # columns
-
-
-class Watch(Protocol):
-    """Is told of every entry and every session that ends."""
-
-    def entry(self, entry: Entry) -> None:
-        """Take in an entry."""
-        ...
-
-    def finished(self, result: SessionResult) -> None:
-        """Take in a session that came to its end."""
-        ...
 
 
 @define

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from attrs import define, evolve, field, frozen
 from mlflow.tracking import MlflowClient
@@ -23,11 +23,12 @@ from convsim_adapters.mlflow.writing import Projected
 from convsim_adapters.running.beginnings import FRESH, Beginning
 from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.public import public_settings
+from convsim_adapters.running.recording import Watch
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import CallAgent, thaw
 from convsim_fp.core.envelope import Entry
 
-__all__ = ["MlflowRun", "Watch", "recording"]
+__all__ = ["MlflowRun", "recording"]
 
 KEY_BYTES = 8
 
@@ -93,18 +94,6 @@ def _trouble_of(write: Callable[[], object]) -> str | None:
     except Exception as error:  # noqa: BLE001  see above
         return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
     return None
-
-
-class Watch(Protocol):
-    """Is told of every entry and every session that ends."""
-
-    def entry(self, entry: Entry) -> None:
-        """Take in an entry."""
-        ...
-
-    def finished(self, result: SessionResult) -> None:
-        """Take in a session that came to its end."""
-        ...
 
 
 @frozen

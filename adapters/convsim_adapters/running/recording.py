@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from attrs import Factory, define, frozen
 
@@ -11,7 +12,19 @@ from convsim_fp.core import State
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
 from convsim_fp.journal import Recorded, SessionLog
 
-__all__ = ["Record", "Recorder", "result_of"]
+__all__ = ["Record", "Recorder", "Watch", "result_of"]
+
+
+class Watch(Protocol):
+    """Is told of every entry and every session that ends."""
+
+    def entry(self, entry: Entry) -> None:
+        """Take in an entry."""
+        ...
+
+    def finished(self, result: SessionResult) -> None:
+        """Take in a session that came to its end."""
+        ...
 
 
 @frozen

@@ -62,7 +62,7 @@ def record_of(body: dict[str, Any]) -> list[dict[str, str]]:
 def test_each_message_is_taken_once_in_order_whatever_a_trace_holds(
     turns, name, whole, chance
 ) -> None:
-    """All that was said before or what is new alone, in traces of any order: the same."""
+    """C70. All that was said before or what is new alone, in traces of any order: the same."""
     traces, before = [], [{"role": "system", "content": "Be kind."}]
     for at, (user, agent) in enumerate(turns):
         history = [*before, {"role": "user", "content": user}]
@@ -112,6 +112,8 @@ def test_what_says_nothing_is_no_message() -> None:
 
 
 def test_recorded_sessions_become_cases_that_the_simulator_takes(model, store) -> None:
+    """C67, C70, C72, C73: `Session` objects as well."""
+
     @mlflow.trace
     def agent(messages: list[dict[str, str]]) -> str:
         return f"You said: {messages[-1]['content']}"
@@ -199,6 +201,7 @@ def recorded(tmp_path):
     ],
 )
 def test_a_reply_is_read_leniently_and_what_is_empty_is_left_out(model, reply, case) -> None:
+    """C68."""
     model.talk = lambda body: reply
     assert generate_test_cases([[trace("Hi", "Yes?")]], model=URI) == [case]
 
@@ -214,6 +217,7 @@ def test_a_reply_is_read_leniently_and_what_is_empty_is_left_out(model, reply, c
     ],
 )
 def test_a_session_without_a_goal_is_left_out_and_said_to_be(model, caplog, reply, why) -> None:
+    """C69."""
     model.talk = lambda body: (
         reply if "second" in body["messages"][-1]["content"] else '{"goal": "pay"}'
     )
@@ -223,6 +227,8 @@ def test_a_session_without_a_goal_is_left_out_and_said_to_be(model, caplog, repl
 
 
 def test_a_failing_call_loses_its_own_session_only(model, caplog) -> None:
+    """C69."""
+
     def talk(body: dict[str, Any]) -> Any:
         word = record_of(body)[0]["text"]
         return json.dumps({"goal": word})
@@ -242,6 +248,7 @@ def test_a_passing_failure_loses_nothing(model) -> None:
 
 
 def test_the_order_is_kept_whatever_comes_first(model) -> None:
+    """C69."""
     model.talk = lambda body: json.dumps({"goal": record_of(body)[0]["text"]})
     sessions = [[trace(f"{n}", "Yes?")] for n in range(30)]
     found = generate_test_cases(sessions, model=URI, concurrency=7)
@@ -249,6 +256,7 @@ def test_the_order_is_kept_whatever_comes_first(model) -> None:
 
 
 def test_nobody_is_asked_about_a_session_without_messages(model, caplog) -> None:
+    """C71."""
     assert generate_test_cases([], model=URI) == []
     assert generate_test_cases([[], []], model=URI) == []
     assert generate_test_cases([[], [trace("Hi", "Yes?")]], model=URI) == [CASE]
@@ -302,6 +310,7 @@ def test_what_is_no_list_of_sessions_is_refused(sessions, words) -> None:
 
 
 def test_the_default_model_is_mlflows(model, store) -> None:
+    """C67."""
     assert generate_test_cases([[trace("Hi", "Yes?")]]) == [CASE]
     assert model.seen[0].body["model"] == "gpt-5"
 

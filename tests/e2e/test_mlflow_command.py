@@ -350,7 +350,8 @@ def test_a_run_that_was_interrupted_says_what_is_to_come(
     assert ran.code == 130, ran.err
     assert "in MLflow: sqlite:///mlflow.db, run " in ran.err
     assert stored().runs[0]["metrics"]["convsim.rate.cancelled"] > 0
-    later = ran.err.partition("when the run was gone on with: convsim ")[2].splitlines()[0]
+    later = ran.err.partition("and then: convsim ")[2].splitlines()[0]
+    assert "convsim resume run, and then: " in ran.err
     assert convsim("resume", "run", "--quiet").code == 0
     assert convsim(*shlex.split(later)).code == 0
     check_whole(stored(), there / "run")

@@ -120,8 +120,8 @@ def ended_in_mlflow(there: MlflowRun, run: Run) -> None:
     elif there.run_id is not None:
         say(f"in MLflow: {uri}, run {there.run_id}")
     if left := there.projection.unfinished:
-        say(f"{count(left, 'turn')} of sessions without an end will be in MLflow with the rest,")
-        say(f"when the run was gone on with: {_export_command(there, run, uri)}")
+        say(f"{count(left, 'turn')} of sessions without an end are not in MLflow yet; go on with")
+        say(f"convsim resume {run.directory}, and then: {_export_command(there, run, uri)}")
 
 
 def _export_command(there: MlflowRun, run: Run, uri: str) -> str:

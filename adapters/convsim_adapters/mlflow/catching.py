@@ -31,16 +31,51 @@ INSTALLING = Lock()
 
 @define
 class Catch:
-    """What the agents of one run have traced. `works` says whether anything can be caught."""
+    """What the agents of one run have traced. `works` says whether anything can be caught.
 
+    `replaced` says that tracing was set up anew meanwhile, as `mlflow.set_experiment` does: what
+    was traced until that was noticed went MLflow's own way.
+    """
+
+    run: str
     works: bool = False
+    replaced: bool = False
+    _provider: Any = None
+    _before: list[Any] = field(factory=list[Any])
     _found: dict[str, list[tuple[int, Trace]]] = field(factory=lambda: defaultdict(list))
+    _open: dict[str, list[tuple[int, int]]] = field(factory=lambda: defaultdict(list))
     _lock: Any = field(factory=Lock, repr=False)
+
+    def renew(self) -> None:
+        """Stand before MLflow's exporter, where that is not so already."""
+        provider = _provider()
+        if provider is None or provider is self._provider:
+            return
+        with INSTALLING:
+            processors = _processors(provider)
+            for processor in processors:
+                _front_of(processor).catches[self.run] = self
+            self._before += processors
+        if processors:
+            self.replaced = self._provider is not None
+            self.works = True
+            self._provider = provider
+
+    def withdraw(self) -> None:
+        """Leave MLflow's exporters as they were."""
+        with INSTALLING:
+            for processor in self._before:
+                _withdraw(processor, self.run)
 
     def add(self, metadata: Mapping[str, str], trace: Trace) -> None:
         """File a trace under its session and turn."""
         with self._lock:
             self._found[metadata[SESSION]].append((int(metadata[TURN]), trace))
+
+    def wait_for(self, metadata: Mapping[str, str], otel_id: int) -> None:
+        """Note a trace whose root has ended, and other spans have not."""
+        with self._lock:
+            self._open[metadata[SESSION]].append((int(metadata[TURN]), otel_id))
 
     def has(self, session: str, turn: int) -> bool:
         """Whether anything was caught of a turn."""
@@ -48,33 +83,32 @@ class Catch:
             return any(found == turn for found, _ in self._found.get(session, ()))
 
     def take(self, session: str) -> dict[int, list[Trace]]:
-        """Hand out what was caught of a session, by turn, in the order in which it ended."""
+        """Hand out what was caught of a session, by turn, in the order in which it ended.
+
+        Of a trace with spans that have not ended, what there is.
+        """
         with self._lock:
             found = self._found.pop(session, [])
+            still_open = self._open.pop(session, [])
         by_turn: dict[int, list[Trace]] = {}
         for turn, trace in found:
             by_turn.setdefault(turn, []).append(trace)
+        for turn, otel_id in still_open:
+            popped = _manager().pop_trace(otel_id)
+            if popped is not None:
+                by_turn.setdefault(turn, []).append(popped.trace)
         return by_turn
 
 
 @contextmanager
 def catching(run: str) -> Generator[Catch]:
     """Catch the traces whose metadata name this run, for as long as it goes on."""
-    catch = Catch()
-    processors = _processors()
-    if not processors:
-        yield catch
-        return
-    catch.works = True
-    with INSTALLING:
-        for processor in processors:
-            _front_of(processor).catches[run] = catch
+    catch = Catch(run)
+    catch.renew()
     try:
         yield catch
     finally:
-        with INSTALLING:
-            for processor in processors:
-                _withdraw(processor, run)
+        catch.withdraw()
 
 
 class _Front:
@@ -103,6 +137,8 @@ class _Front:
         if catch is None or not {SESSION, TURN} <= metadata.keys():
             return False
         if any(one.end_time_ns is None for one in spans):
+            if span._parent is None:
+                catch.wait_for(metadata, otel_id)
             return True  # whole when its last span ends, be that the root or not
         popped = manager.pop_trace(otel_id)
         if popped is not None:
@@ -119,6 +155,7 @@ def _front_of(processor: Any) -> _Front:
         front = _Front(processor.span_exporter, getattr(processor, "_batch_delegate", None))
         processor.span_exporter = front
         if front.batches is not None:
+            front.batches.force_flush()  # what waits there would be passed over by MLflow's flush
             processor._batch_delegate = None
     found: _Front = processor.span_exporter
     return found
@@ -135,15 +172,23 @@ def _withdraw(processor: Any, run: str) -> None:
             processor._batch_delegate = front.batches
 
 
-def _processors() -> tuple[Any, ...]:
-    """The processors that write to an MLflow store; none where this MLflow is another one."""
+def _provider() -> Any:
+    """What makes MLflow's spans at the moment; None where this MLflow is another one."""
     if not is_tried():
-        return ()
+        return None
     try:
-        exporter = import_module("mlflow.tracing.export.mlflow_v3").MlflowV3SpanExporter
         provider = import_module("mlflow.tracing.provider").provider
         provider.get_or_init_tracer("convsim")
-        listed = tuple(provider.get()._active_span_processor._span_processors)
+        return provider.get()
+    except (AttributeError, ImportError):
+        return None
+
+
+def _processors(provider: Any) -> tuple[Any, ...]:
+    """The processors that write to an MLflow store; none where tracing is off or goes elsewhere."""
+    try:
+        exporter = import_module("mlflow.tracing.export.mlflow_v3").MlflowV3SpanExporter
+        listed = tuple(provider._active_span_processor._span_processors)
         manager = _manager()
     except (AttributeError, ImportError):
         return ()

@@ -23,7 +23,7 @@ from convsim_adapters.mlflow.stored import (
     stored_turns,
 )
 from convsim_adapters.mlflow.turns import end_metadata
-from convsim_adapters.mlflow.vendor import mlflow
+from convsim_adapters.mlflow.vendor import mlflow, use_store
 from convsim_adapters.running.recording import result_of
 from convsim_adapters.running.resuming import header_among, key_of
 from convsim_adapters.running.run_files import read_run
@@ -65,7 +65,7 @@ def export_run(
     """
     path = Path(directory)
     if tracking_uri is not None:
-        mlflow.set_tracking_uri(tracking_uri)
+        use_store(tracking_uri)
     journal = load_journal(path)
     with locked(path):
         return _exported(path, journal, key_of(journal), experiment, told)
@@ -92,7 +92,7 @@ def _exported(
         settings = _settings(journal)
         where = run_of(key, path, settings, experiment_with(key) or experiment)
         where = with_spans_of(str(settings.get("agent") or ""), where)
-        stored = stored_turns(key, where.experiment_id)
+        stored = stored_turns(key)
     except Exception as error:
         words = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
         what = f"at {mlflow.get_tracking_uri()} cannot be reached: {words}"

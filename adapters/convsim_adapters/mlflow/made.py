@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from attrs import frozen
-from mlflow.entities import Expectation, Trace
+from mlflow.entities import Expectation, Trace, TraceInfo
 
 from convsim_adapters.mlflow.catching import Catch
 from convsim_adapters.mlflow.identities import identified, identity_of
 from convsim_adapters.mlflow.names import MLFLOW_SESSION, SOURCE_RUN, STOP_REASON, session_name
-from convsim_adapters.mlflow.turns import TurnMade, storable_value, turn_metadata
+from convsim_adapters.mlflow.turns import TurnMade, storable, storable_value, turn_metadata
 from convsim_adapters.mlflow.vendor import mlflow
 
 __all__ = ["Destination", "SessionMade", "expect", "start_and_end", "traces_of"]
@@ -30,13 +31,17 @@ class Destination:
 
 @frozen
 class SessionMade:
-    """The turns of a session that have no trace in the store yet; `told` is metadata of its end."""
+    """The turns of a session that have no trace in the store yet; `told` is metadata of its end.
+
+    `stored` are the traces of its other turns, which lack that metadata.
+    """
 
     run: str
     id: str
     turns: tuple[TurnMade, ...]
     told: Mapping[str, str]
     expectations: Mapping[str, object]
+    stored: tuple[TraceInfo, ...] = ()
 
 
 def traces_of(session: SessionMade, catch: Catch, destination: Destination) -> tuple[Trace, ...]:
@@ -57,6 +62,8 @@ def traces_of(session: SessionMade, catch: Catch, destination: Destination) -> t
     traces = [trace for turn in sorted(caught) for trace in caught[turn]]
     for trace in traces:
         trace.info.trace_metadata.update(session.told)
+        if destination.run_id is not None:  # an agent may have, or see, another run
+            trace.info.trace_metadata[SOURCE_RUN] = destination.run_id
         trace.info.tags.update(_shown(session.told))
     if traces:
         traces[0].info.assessments.extend(expect(session, traces[0].info.trace_id))
@@ -91,6 +98,17 @@ def expect(session: SessionMade, trace_id: str) -> Sequence[Expectation]:
     """What is expected of a session, as it stands on its first trace."""
     name = session_name(session.run, session.id)
     return [
-        Expectation(name=key, value=value, trace_id=trace_id, metadata={MLFLOW_SESSION: name})
+        Expectation(
+            name=key, value=_json(value), trace_id=trace_id, metadata={MLFLOW_SESSION: name}
+        )
         for key, value in session.expectations.items()
     ]
+
+
+def _json(value: object) -> object:
+    """What is no JSON as text; MLflow would not store the trace that it stands on."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return storable(str(value))
+    return storable_value(value)

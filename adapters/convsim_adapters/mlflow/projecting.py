@@ -7,12 +7,13 @@ there; what is left at the end is counted, and can be exported from the run's jo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Thread
 
 from attrs import define, field
+from mlflow.entities import TraceInfo
 
 from convsim_adapters.mlflow.catching import Catch, catching
 from convsim_adapters.mlflow.made import Destination, SessionMade
@@ -56,6 +57,7 @@ class Projection:
             if not isinstance(request, CallAgent):
                 with mlflow.tracing.context(enabled=False):
                     return await perform(request)
+            self.catch.renew()
             if not self.catch.works:
                 await self._pace.next()
             told = turn_metadata(self.run, request.session, request.case, request.id.turn)
@@ -74,10 +76,19 @@ class Projection:
             made = TurnMade.of(request, seen, entry.observed.facts, call)
             self.turns.setdefault(request.session.id, []).append(made)
 
-    def finished(self, result: SessionResult, expectations: Mapping[str, object]) -> None:
-        """A session has ended: its traces are complete, and can be written."""
-        turns = tuple(self.turns.pop(result.id, ()))
-        self.put(SessionMade(self.run, result.id, turns, end_metadata(result), expectations))
+    def finished(
+        self,
+        result: SessionResult,
+        expectations: Mapping[str, object],
+        stored: Sequence[TraceInfo] = (),
+    ) -> None:
+        """A session has ended: its traces are complete, and can be written.
+
+        `stored` are those that are in the store since before it went on.
+        """
+        turns, told = tuple(self.turns.pop(result.id, ())), end_metadata(result)
+        expected: Mapping[str, object] = {} if stored else expectations
+        self.put(SessionMade(self.run, result.id, turns, told, expected, tuple(stored)))
 
     @property
     def unfinished(self) -> int:

@@ -18,7 +18,7 @@ from convsim_adapters.mlflow.made import Destination
 from convsim_adapters.mlflow.projecting import Projection, projecting
 from convsim_adapters.mlflow.runs import log_results, run_of
 from convsim_adapters.mlflow.scoring import score, scorers_of
-from convsim_adapters.mlflow.vendor import mlflow
+from convsim_adapters.mlflow.vendor import use_store
 from convsim_adapters.mlflow.writing import Projected
 from convsim_adapters.running.beginnings import FRESH, Beginning
 from convsim_adapters.running.plans import Plan
@@ -119,7 +119,7 @@ def recording(
     MLflow itself may be down: what it does not take waits, and is counted at the end.
     """
     found = scorers_of(scorers)
-    mlflow.set_tracking_uri(uri)
+    use_store(uri)
     key = token_hex(KEY_BYTES)
     where: list[Destination] = []
     told = public_settings(plan)

@@ -73,17 +73,19 @@ def parameters_of(settings: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def log_results(client: Any, run_id: str, run: Run, now: int) -> None:
+def log_results(client: Any, run_id: str, run: Run, now: int, *, joins: bool = False) -> None:
     """Write metrics and table on a run of MLflow; `now` in milliseconds since 1970.
 
-    A rate that it had, of a reason for which no session stops any more, is 0.
+    A rate that it had, of a reason for which no session stops any more, is 0. The table takes the
+    place of an earlier one, or `joins` it: a run of MLflow may hold several simulations.
     """
     told = metrics_of(run)
     before = client.get_run(run_id).data.metrics
     gone = dict.fromkeys((name for name in before if name.startswith(RATE)), 0.0)
     metrics = [Metric(name, value, now, 0) for name, value in {**gone, **told}.items()]
     client.log_batch(run_id, metrics=metrics)
-    if TABLE in [file.path for file in client.list_artifacts(run_id)]:  # it would be added to
+    there = TABLE in [file.path for file in client.list_artifacts(run_id)]
+    if there and not joins:
         rows = [[read(one) for read in COLUMNS.values()] for one in run.sessions]
         client.log_dict(run_id, {"columns": [*COLUMNS], "data": rows}, TABLE)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve
-from mlflow.entities import Trace
+from mlflow.entities import Trace, TraceInfo
 from mlflow.tracking import MlflowClient
 
 from convsim_adapters.journal_files import has_journal, load_journal
@@ -25,8 +25,7 @@ from convsim_adapters.mlflow.projecting import Projection, projecting
 from convsim_adapters.mlflow.recorded import missing_turns, session_made
 from convsim_adapters.mlflow.runs import log_results
 from convsim_adapters.mlflow.settings import judge_settings, user_settings
-from convsim_adapters.mlflow.stored import StoredTurns, add_metadata, read_traces, stored_turns
-from convsim_adapters.mlflow.turns import end_metadata
+from convsim_adapters.mlflow.stored import StoredTurns, read_traces, stored_turns
 from convsim_adapters.mlflow.users import SimulatedUserAgent, UserAgents, user_port
 from convsim_adapters.mlflow.vendor import environment
 from convsim_adapters.mlflow.writing import Projected
@@ -86,7 +85,7 @@ class Simulation:
             agent,
             _settings(simulator, workers),
         )
-        beginning = resumption(plan, directory) if journal.started and directory else FRESH
+        beginning = _resumed(plan, directory) if journal.started and directory else FRESH
         keys.append(beginning.key or token_hex(KEY_BYTES))
         if directory is not None:
             _tell_of_live_contexts(records, directory)
@@ -116,11 +115,8 @@ class Simulation:
         self, projection: Projection, progress: Progress, stored: Mapping[str, StoredTurns]
     ) -> Run:
         def finished(result: SessionResult) -> None:
-            there = stored.get(result.id, {})
-            projection.finished(result, {} if there else self._expectations(result.id))
-            for infos in there.values():
-                for info in infos:
-                    add_metadata(info, end_metadata(result))
+            there = [info for infos in stored.get(result.id, {}).values() for info in infos]
+            projection.finished(result, self._expectations(result.id), there)
             _tell_of_failures(result)
             if self.users_made is not None:
                 self.users_made.forget(result.id)
@@ -150,7 +146,7 @@ class Simulation:
         """What a recorded run has left: stored traces, and turns that have none."""
         if not self.journal.sessions:
             return {}
-        stored = stored_turns(self.key, None)
+        stored = stored_turns(self.key)
         for recorded in self.journal.sessions:
             there = stored.get(recorded.session.id, {})
             if recorded.session.id in self.beginning.whole:
@@ -165,14 +161,21 @@ class Simulation:
         return {} if found is None else found
 
     def _tell(self, run: Run, run_id: str, projected: Projected) -> None:
-        log_results(MlflowClient(), run_id, run, int(time.time() * 1000))
         for words in projected.refused:
             log.warning("MLflow would not store the trace %s", words)
+        if projected.untraced:
+            what = "%d turns left no trace, since tracing is disabled, or only some are sampled"
+            log.warning(what, projected.untraced)
         if projected.unwritten:
             later = "" if self.directory is None else f"; convsim export --mlflow {self.directory}"
             what = "%d of %d traces are not in MLflow: %s%s"
             made = projected.written + projected.unwritten
             log.warning(what, projected.unwritten, made, projected.trouble, later)
+        try:
+            log_results(MlflowClient(), run_id, run, int(time.time() * 1000), joins=True)
+        except Exception as error:  # noqa: BLE001  the result is whole, whatever MLflow has
+            words = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+            log.warning("MLflow did not take the run's figures and table: %s", words)
 
     def _traces(
         self, projected: Projected, stored: Mapping[str, StoredTurns], run_id: str
@@ -181,9 +184,7 @@ class Simulation:
         for index in range(len(self.records)):
             session = f"case-{index}/1"
             infos = [info for turn in stored.get(session, {}).values() for info in turn]
-            before = read_traces(infos)
-            if before:
-                MlflowClient().link_traces_to_run([one.info.trace_id for one in before], run_id)
+            before = _linked(infos, run_id)
             both = (*before, *projected.traces.get(session, ()))
             found.append(sorted(both, key=lambda trace: trace.info.request_time))
         return found
@@ -247,6 +248,23 @@ def _index(case_id: str | None) -> int:
 def _qualified(predict_fn: Callable[..., Any]) -> str:
     name = getattr(predict_fn, "__qualname__", None) or type(predict_fn).__qualname__
     return f"{getattr(predict_fn, '__module__', '')}:{name}"
+
+
+def _resumed(plan: Plan, directory: Path) -> Beginning:
+    how = "give the test cases and settings as they were, or another directory as journal"
+    return resumption(plan, directory, how=how)
+
+
+def _linked(infos: Sequence[TraceInfo], run_id: str) -> tuple[Trace, ...]:
+    """Traces of an earlier part of a run, as the new run of MLflow has them, too."""
+    if not infos:
+        return ()
+    try:
+        MlflowClient().link_traces_to_run([info.trace_id for info in infos], run_id)
+        return read_traces(infos)
+    except Exception as error:  # noqa: BLE001  as above
+        log.warning("traces of before cannot be read back: %s", str(error).partition("\n")[0][:300])
+        return ()
 
 
 def _tell_of_failures(result: SessionResult) -> None:

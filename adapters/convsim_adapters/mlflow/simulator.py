@@ -112,10 +112,14 @@ class ConversationSimulator(MlflowSimulator):
             finally:
                 self.sessions = simulation.sessions
             if not any(ended):
-                reasons = ", ".join(sorted({one.why for one in self.sessions}))[:500]
-                what = f"Simulation produced no traces: no conversation had a turn ({reasons})"
-                raise refused(what)
+                raise refused(f"Simulation produced no traces: {self._why_none()}")
         return ended
+
+    def _why_none(self) -> str:
+        if any(one.turns and not one.failed for one in self.sessions):
+            return "tracing is disabled, or sampled; see mlflow.tracing.enable()"
+        reasons = ", ".join(sorted({one.why for one in self.sessions}))[:500]
+        return f"no conversation had a turn ({reasons})"
 
 
 @contextmanager

@@ -25,15 +25,18 @@ PAGE = 500
 StoredTurns: TypeAlias = dict[int, list[TraceInfo]]
 
 
-def stored_turns(run: str, experiment_id: str | None) -> dict[str, StoredTurns]:
-    """The traces of a run that are stored, by session and turn. Raises what MLflow raises."""
+def stored_turns(run: str) -> dict[str, StoredTurns]:
+    """The traces of a run that are stored, by session and turn. Raises what MLflow raises.
+
+    In whatever experiment: an agent may choose another one in the middle of a run.
+    """
     found: dict[str, StoredTurns] = {}
-    where = experiment_id if experiment_id is not None else current_experiment()
     client: Any = MlflowClient()
+    experiments = [one.experiment_id for one in client.search_experiments()]
     token: str | None = None
     while True:
         page = client.search_traces(
-            locations=[where],
+            locations=experiments,
             filter_string=f"metadata.`{RUN}` = '{run}'",
             max_results=PAGE,
             order_by=["timestamp_ms ASC"],

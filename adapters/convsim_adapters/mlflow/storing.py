@@ -125,11 +125,14 @@ class Store:
 
 
 def _write_one(client: Any, trace: Trace) -> None:
-    info = client.start_trace(trace.info)
+    """The spans first: a trace that is found by its metadata is whole, whenever a kill comes."""
     try:
         client.log_spans(trace.info.experiment_id, trace.data.spans)
     except NotImplementedError:  # a store that keeps spans as files
+        info = client.start_trace(trace.info)
         client._upload_trace_data(info, trace.data)  # noqa: SLF001  there is no public way
+    else:
+        client.start_trace(trace.info)
 
 
 def _write_batch(batch: Any, traces: Sequence[Trace]) -> None:

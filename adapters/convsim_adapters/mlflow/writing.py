@@ -8,12 +8,12 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from mlflow.entities import Trace
 
 from convsim_adapters.mlflow.catching import Catch
 from convsim_adapters.mlflow.made import Destination, SessionMade, expect, start_and_end, traces_of
-from convsim_adapters.mlflow.names import STOP_REASON
+from convsim_adapters.mlflow.names import RUN, STOP_REASON, TURN
 from convsim_adapters.mlflow.stored import StoredTurns, add_metadata, read_traces, stored_turns
 from convsim_adapters.mlflow.storing import Store
 from convsim_adapters.mlflow.turns import turn_metadata
@@ -32,12 +32,14 @@ log = logging.getLogger("convsim")
 class Projected:
     """What became of the traces: by session what was made, and how many are in the store.
 
-    `trouble` says why some are not; `refused` which the store would not take, and why.
+    `untraced` counts turns of which MLflow made no trace: tracing is off, or only some are sampled.
+    `trouble` says why some are not written; `refused` which the store would not take, and why.
     """
 
     traces: Mapping[str, tuple[Trace, ...]]
     written: int = 0
     unwritten: int = 0
+    untraced: int = 0
     trouble: str | None = None
     refused: tuple[str, ...] = ()
 
@@ -53,6 +55,7 @@ class Writer:
     moved: int = 0
     made: int = 0
     written: int = 0
+    untraced: int = 0
     trouble: str | None = None
     _destination: Destination | None = None
     _store: Store = field(factory=Store)
@@ -89,7 +92,7 @@ class Writer:
             unwritten = len(self._unwritten) + sum(unmade)
             trouble = self.trouble or (NO_ANSWER if unwritten else None)
             done = self.written - len(refused)
-            return Projected(dict(self._traces), done, unwritten, trouble, refused)
+            return Projected(dict(self._traces), done, unwritten, self.untraced, trouble, refused)
 
     def _next(self) -> tuple[list[SessionMade], bool]:
         """The sessions that ended, as many as are written together; whether more may come."""
@@ -121,13 +124,40 @@ class Writer:
         self.moved += 1
 
     def _make(self, sessions: Sequence[SessionMade]) -> None:
+        """Make what is not in MLflow's hands, and look for what got there all the same."""
+        self.catch.renew()
         self._adopt(sessions)
-        for session in sessions:
-            traces = traces_of(session, self.catch, self._known())
+        known = self._in_mlflows_hands() if self.catch.replaced else {}
+        made = {
+            one.id: traces_of(_without(one, known), self.catch, self._known()) for one in sessions
+        }
+        if any(_lacking(one, made[one.id], known) for one in sessions):
+            known = self._in_mlflows_hands()
+        for one in sessions:
+            elsewhere = self._completed(one, known)
+            lacking = _lacking(one, made[one.id], known)
             with self._lock:
-                self._traces[session.id] = traces
-                self._unwritten += traces
-                self.made += len(traces)
+                self._traces[one.id] = (*elsewhere, *made[one.id])
+                self._unwritten += made[one.id]
+                self.made += len(made[one.id]) + len(elsewhere)
+                self.written += len(elsewhere)
+                self.untraced += len(lacking)
+
+    def _in_mlflows_hands(self) -> dict[str, StoredTurns]:
+        mlflow.flush_trace_async_logging()
+        return stored_turns(self.run)
+
+    def _completed(
+        self, session: SessionMade, known: Mapping[str, StoredTurns]
+    ) -> tuple[Trace, ...]:
+        """The traces that MLflow wrote by itself, with what they lack of the session's end."""
+        theirs = {turn.turn for turn in session.turns}
+        there = known.get(session.id, {})
+        infos = [info for turn in sorted(theirs & there.keys()) for info in there[turn]]
+        for info in (*infos, *session.stored):
+            if session.told and STOP_REASON not in info.trace_metadata:
+                add_metadata(info, session.told)
+        return read_traces(infos)
 
     def _adopt(self, sessions: Sequence[SessionMade]) -> None:
         """Take the traces that agents have named themselves; MLflow has written them meanwhile."""
@@ -145,12 +175,14 @@ class Writer:
             mlflow.flush_trace_async_logging()
             found = read(list(named))
         for trace in found:
-            turn = named.pop(trace.info.trace_id)
+            turn = named[trace.info.trace_id]
             told = turn_metadata(self.run, turn.session, turn.case, turn.turn)
-            trace.info.trace_metadata.update(told)
-            self.catch.add(told, trace)
+            if trace.info.trace_metadata.get(RUN) in (None, self.run):
+                del named[trace.info.trace_id]
+                trace.info.trace_metadata.update(told)
+                self.catch.add(told, trace)
         for trace_id, turn in named.items():
-            what = "%s, turn %d: the agent named the trace %s, which is not in the store"
+            what = "%s, turn %d: the trace %s that the agent named is not there, or of another run"
             log.warning(what, turn.session.id, turn.turn, trace_id)
 
     def _write(self) -> None:
@@ -166,35 +198,28 @@ class Writer:
         """The public way: what agents left is looked up, and the rest goes as theirs went."""
         if not sessions:
             return
-        mlflow.flush_trace_async_logging()
-        where = self._known()
         self._adopt(sessions)
-        for session in sessions:
-            for named in self.catch.take(session.id).values():
+        for one in sessions:
+            for named in self.catch.take(one.id).values():
                 for trace in named:
-                    add_metadata(trace.info, session.told)
-        before = stored_turns(self.run, where.experiment_id)
-        for session in sessions:
-            there = before.get(session.id, {})
-            for turn in session.turns:
-                if turn.turn not in there:
-                    start_and_end(turn, session, where)
-        mlflow.flush_trace_async_logging()
-        after = stored_turns(self.run, where.experiment_id)
-        for session in sessions:
-            self._count(session, after.get(session.id, {}))
+                    add_metadata(trace.info, one.told)
+        before = self._in_mlflows_hands()
+        for one in sessions:
+            for turn in _without(one, before).turns:
+                start_and_end(turn, one, self._known())
+        after = self._in_mlflows_hands()
+        for one in sessions:
+            self._count(one, after)
 
-    def _count(self, session: SessionMade, there: StoredTurns) -> None:
+    def _count(self, session: SessionMade, known: Mapping[str, StoredTurns]) -> None:
+        there = known.get(session.id, {})
         infos = [info for turn in sorted(there) for info in there[turn]]
-        for info in infos:
-            if session.told and STOP_REASON not in info.trace_metadata:
-                add_metadata(info, session.told)
         for assessment in expect(session, infos[0].trace_id) if infos else ():
             mlflow.log_assessment(infos[0].trace_id, assessment)
-        lost = [turn for turn in session.turns if turn.turn not in there]
+        traces = self._completed(session, known)
+        lost = _lacking(session, traces, known)
         if lost:
             log.warning("MLflow has lost %d traces of %s", len(lost), session.id)
-        traces = read_traces(infos)
         with self._lock:
             self._traces[session.id] = traces
             self.made += len(traces) + len(lost)
@@ -208,3 +233,17 @@ class Writer:
         if self.trouble is None:
             log.warning("traces wait, since MLflow does not take them: %s", words)
         self.trouble = words
+
+
+def _without(session: SessionMade, known: Mapping[str, StoredTurns]) -> SessionMade:
+    """A session with those of its turns of which no trace is known."""
+    there = known.get(session.id, {})
+    return evolve(session, turns=tuple(one for one in session.turns if one.turn not in there))
+
+
+def _lacking(
+    session: SessionMade, traces: Sequence[Trace], known: Mapping[str, StoredTurns]
+) -> set[int]:
+    """The turns of a session that have no trace."""
+    made = {int(trace.info.trace_metadata.get(TURN, -1)) for trace in traces}
+    return {one.turn for one in session.turns} - made - known.get(session.id, {}).keys()

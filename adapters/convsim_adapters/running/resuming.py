@@ -47,6 +47,8 @@ __all__ = [
 
 Retry: TypeAlias = Literal["nothing", "failed"]
 
+ACCEPT = "to go on with what has changed: --accept-changes (accept_changes=True)"
+
 
 def resume_run(
     directory: str | Path,
@@ -94,13 +96,15 @@ def plan_to_resume(
     return plan, evolve(beginning, extent=extent)
 
 
-def resumption(plan: Plan, directory: Path) -> Beginning:
+def resumption(plan: Plan, directory: Path, *, how: str) -> Beginning:
     """Where the sessions of a plan go on that was made anew, not from what is recorded.
 
-    Raises `InvalidSpec` with everything that is not as it was when the run was recorded.
+    Raises `InvalidSpec` with everything that is not as it was when the run was recorded, and with
+    `how` to go about it.
     """
     extent = extent_of(directory)
     journal = load_journal(directory)
+    _refuse_changes(plan, journal, how)
     beginning = _resumption(plan, journal, retry="nothing", restart=False, accept_changes=False)
     return evolve(beginning, extent=extent)
 
@@ -179,7 +183,7 @@ def _resumption(
     return evolve(beginning, key=key_of(journal))
 
 
-def _refuse_changes(plan: Plan, journal: Journal) -> None:
+def _refuse_changes(plan: Plan, journal: Journal, how: str = ACCEPT) -> None:
     """Refuse what was changed since, with the way to accept it behind the last."""
     cases = [one.case for one in plan.cases]
     changed = [
@@ -187,7 +191,6 @@ def _refuse_changes(plan: Plan, journal: Journal) -> None:
         *changed_cases(journal.sessions, cases),
     ]
     if changed:
-        how = "to go on with what has changed: --accept-changes (accept_changes=True)"
         raise InvalidSpec([*changed[:-1], evolve(changed[-1], what=f"{changed[-1].what}; {how}")])
 
 

@@ -70,17 +70,8 @@ async def opened_model(
         reply = await asking(question)
         return reply.text if isinstance(reply, Reply) else reply
 
-    match chosen.client:
-        case "direct":
-            from convsim_adapters.openai_http import openai_client  # noqa: PLC0415  loads aiohttp
-
-            async with openai_client():
-                yield ask
-        case "litellm":
-            async with _litellm():
-                yield ask
-        case None:
-            yield ask
+    async with chosen.connections():
+        yield ask
 
 
 def waited_for(work: Callable[[], Awaitable[T]]) -> T:
@@ -104,11 +95,10 @@ def waited_for(work: Callable[[], Awaitable[T]]) -> T:
 
 @define
 class _Home:
-    """The loop of all who ask, and how many these are; `litellm` counts those who ask it."""
+    """The loop of all who ask, and how many these are."""
 
     loop: asyncio.AbstractEventLoop | None = None
     asking: int = 0
-    litellm: int = 0
     lock: Any = field(factory=Lock, repr=False)
 
     @contextmanager
@@ -128,21 +118,6 @@ class _Home:
 
 
 HOME = _Home()
-
-
-@asynccontextmanager
-async def _litellm() -> AsyncGenerator[None]:
-    """Close litellm's connections with the last who asks it: it closes those of all at once."""
-    from convsim_adapters.litellm import litellm_client  # noqa: PLC0415  heavy
-
-    HOME.litellm += 1
-    try:
-        yield
-    finally:
-        HOME.litellm -= 1
-        if not HOME.litellm:
-            async with litellm_client():
-                pass
 
 
 def _started() -> asyncio.AbstractEventLoop:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 from attrs import frozen
 
 from convsim_adapters.mlflow.asking import Question, opened_model, waited_for
-from convsim_adapters.mlflow.models import chosen_model, default_model
+from convsim_adapters.mlflow.models import TIMEOUT, chosen_model, default_model
 from convsim_adapters.mlflow.sessions import Talk, talks_of
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import JsonObject, freeze
@@ -25,7 +25,6 @@ __all__ = ["Distilled", "generate_test_cases"]
 
 Distilled: TypeAlias = dict[str, Any]
 
-TIMEOUT = 120.0  # seconds of an attempt
 SHOWN = 80  # characters of a reply in a message
 SILENT = "it has no messages"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 from mlflow.entities import Expectation, Trace, TraceInfo
+from mlflow.entities.span import NO_OP_SPAN_TRACE_ID
 
 from convsim_adapters.mlflow.catching import Catch
 from convsim_adapters.mlflow.identities import identified, identity_of
@@ -75,8 +76,8 @@ def _shown(told: Mapping[str, str]) -> dict[str, str]:
     return {STOP_REASON: told[STOP_REASON]} if STOP_REASON in told else {}
 
 
-def start_and_end(turn: TurnMade, session: SessionMade, destination: Destination) -> str:
-    """Make the trace of a turn at the time at which it was; its id."""
+def start_and_end(turn: TurnMade, session: SessionMade, destination: Destination) -> bool:
+    """Make the trace of a turn at the time at which it was; whether MLflow made one."""
     metadata = turn_metadata(session.run, turn.session, turn.case, turn.turn)
     if destination.run_id is not None:
         metadata[SOURCE_RUN] = destination.run_id
@@ -91,7 +92,7 @@ def start_and_end(turn: TurnMade, session: SessionMade, destination: Destination
     )
     end = int((turn.start + turn.seconds) * 1e9) or None
     span.end(outputs=storable_value(turn.outputs), end_time_ns=end)
-    return str(span.trace_id)
+    return bool(span.trace_id != NO_OP_SPAN_TRACE_ID)
 
 
 def expect(session: SessionMade, trace_id: str) -> Sequence[Expectation]:

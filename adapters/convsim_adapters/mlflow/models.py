@@ -20,7 +20,7 @@ from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import Generate, JsonObject
 from convsim_fp.interpreters import Model, Reply
 
-__all__ = ["asked", "chosen_model", "default_model", "is_route"]
+__all__ = ["TIMEOUT", "asked", "chosen_model", "default_model", "is_route", "known_name"]
 
 OPENAI, DATABRICKS = "openai:/gpt-5", "gpt-oss-120b"
 # What MLflow calls a provider, and what litellm calls it.
@@ -53,6 +53,16 @@ def is_route(uri: str) -> bool:
     """
     scheme, colon, _ = uri.partition(":/")
     return uri in MANAGED or (bool(colon) and scheme in ROUTES)
+
+
+def known_name(uri: str) -> str:
+    """The name by which our clients know the provider of a model.
+
+    >>> known_name("amazon-bedrock:/nova"), known_name("openai:/gpt-5")
+    ('bedrock:/nova', 'openai:/gpt-5')
+    """
+    provider, colon, name = uri.partition(":/")
+    return f"{ALIASES.get(provider, provider)}{colon}{name}"
 
 
 def chosen_model(
@@ -121,9 +131,7 @@ def _found(uri: str | Model, field: str, *, params: Params | None, timeout: floa
         return ChosenModel(uri, managed_model(uri, field, params=params, timeout=timeout))
     if is_route(uri):
         return ChosenModel(uri, route_model(uri, field, params=params, timeout=timeout))
-    provider, colon, name = uri.partition(":/")
-    known = f"{ALIASES.get(provider, provider)}{colon}{name}"
-    return choose_model(known, field, params=params, timeout=timeout)
+    return choose_model(known_name(uri), field, params=params, timeout=timeout)
 
 
 def _without_traces(port: Model) -> Model:

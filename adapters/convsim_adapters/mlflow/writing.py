@@ -204,26 +204,30 @@ class Writer:
                 for trace in named:
                     add_metadata(trace.info, one.told)
         before = self._in_mlflows_hands()
-        for one in sessions:
-            for turn in _without(one, before).turns:
-                start_and_end(turn, one, self._known())
+        unmade = {
+            one.id: sum(
+                not start_and_end(turn, one, self._known()) for turn in _without(one, before).turns
+            )
+            for one in sessions
+        }
         after = self._in_mlflows_hands()
         for one in sessions:
-            self._count(one, after)
+            self._count(one, after, unmade[one.id])
 
-    def _count(self, session: SessionMade, known: Mapping[str, StoredTurns]) -> None:
+    def _count(self, session: SessionMade, known: Mapping[str, StoredTurns], unmade: int) -> None:
         there = known.get(session.id, {})
         infos = [info for turn in sorted(there) for info in there[turn]]
         for assessment in expect(session, infos[0].trace_id) if infos else ():
             mlflow.log_assessment(infos[0].trace_id, assessment)
         traces = self._completed(session, known)
-        lost = _lacking(session, traces, known)
-        if lost:
-            log.warning("MLflow has lost %d traces of %s", len(lost), session.id)
+        lost = len(_lacking(session, traces, known)) - unmade
+        if lost > 0:
+            log.warning("MLflow has lost %d traces of %s", lost, session.id)
         with self._lock:
             self._traces[session.id] = traces
-            self.made += len(traces) + len(lost)
+            self.made += len(traces) + lost
             self.written += len(traces)
+            self.untraced += unmade
 
     def _known(self) -> Destination:
         return Destination() if self._destination is None else self._destination

@@ -41,5 +41,9 @@ def session_made(run: str, log: SessionLog, there: StoredTurns) -> SessionMade:
     result = result_of(log)
     told = {} if result is None else end_metadata(result)
     expectations = cast("Mapping[str, object]", thaw(log.case.expectations))
-    turns = missing_turns(log, there)
-    return SessionMade(run, log.session.id, turns, told, {} if there else expectations)
+    turns, stored = (
+        missing_turns(log, there),
+        tuple(info for infos in there.values() for info in infos),
+    )
+    expected: Mapping[str, object] = {} if there else expectations
+    return SessionMade(run, log.session.id, turns, told, expected, stored)

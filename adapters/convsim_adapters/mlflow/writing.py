@@ -151,9 +151,10 @@ class Writer:
         self, session: SessionMade, known: Mapping[str, StoredTurns]
     ) -> tuple[Trace, ...]:
         """The traces that MLflow wrote by itself, with what they lack of the session's end."""
-        theirs = {turn.turn for turn in session.turns}
+        before = {info.trace_id for info in session.stored}
         there = known.get(session.id, {})
-        infos = [info for turn in sorted(theirs & there.keys()) for info in there[turn]]
+        found = [info for turn in sorted(there) for info in there[turn]]
+        infos = [info for info in found if info.trace_id not in before]
         for info in (*infos, *session.stored):
             if session.told and STOP_REASON not in info.trace_metadata:
                 add_metadata(info, session.told)

@@ -15,6 +15,7 @@ from convsim_fp.core.behaviours import (
     consult,
 )
 from convsim_fp.core.cases import ParsedCases, TestCase, parse_cases
+from convsim_fp.core.chat import ChatMessage, quoted
 from convsim_fp.core.envelope import NO_FACTS, Entry, Facts, Observed
 from convsim_fp.core.json_values import Json, JsonObject, NotJson, freeze, freeze_object, thaw
 from convsim_fp.core.machine import request_bound, resume, start, step
@@ -26,7 +27,7 @@ from convsim_fp.core.observations import (
     Interrupted,
     Observation,
 )
-from convsim_fp.core.prompts import ChatMessage, Prompt, Voice, quoted, render
+from convsim_fp.core.prompts import Prompt, Voice, render
 from convsim_fp.core.reading import find_object, looks_like_object, without_reasoning, yes_or_no
 from convsim_fp.core.requests import (
     CallAgent,

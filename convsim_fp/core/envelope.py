@@ -22,7 +22,9 @@ N = TypeVar("N", int, float)
 
 def _whole(given: int | None) -> int | None:
     """A number that can be written down; anything else is unknown, and no reason to fail."""
-    if given is None or not isinstance(given, int) or isinstance(given, bool):
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool):
         return None
     return int(given) if given.bit_length() <= MAX_INTEGER_BITS else None
 
@@ -66,6 +68,25 @@ class Facts:
     errors: tuple[str, ...] = field(default=(), converter=_texts)
     price_source: str | None = field(default=None, converter=_name)
     trace_id: str | None = field(default=None, converter=_name)
+
+    def timed(self, start: float, seconds: float) -> Facts:
+        """The same facts with when the request began, and how long it took, in seconds.
+
+        >>> Facts(input_tokens=7).timed(0.0, 1.5).seconds
+        1.5
+        """
+        return Facts(
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_tokens,
+            self.cost,
+            start,
+            seconds,
+            self.attempts,
+            self.errors,
+            self.price_source,
+            self.trace_id,
+        )
 
     def plus(self, later: Facts) -> Facts:
         """The facts of both together; a sum is unknown only where both parts are.

@@ -3,34 +3,31 @@
 A prompt has its stable text first, then the transcript, which only grows, then the short question
 of the moment. `render` keeps that order, so the messages at one turn without the question are a
 prefix of those at the next, and a provider's prompt cache serves the rest.
-
-What was said in the conversation is data. Each speech stands in a tag of its own, in which every
-``<`` is written ``&lt;``: no text can close its tag, open another, or pass for an instruction.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from attrs.validators import in_, instance_of
 
-from convsim_fp.core.json_values import JsonObject, readable, thaw
-from convsim_fp.core.transcript import Message, Transcript
+from convsim_fp.core.chat import ChatMessage, sendable
+from convsim_fp.core.json_values import JsonObject
+from convsim_fp.core.transcript import Transcript
 
-__all__ = ["ChatMessage", "Prompt", "Voice", "quoted", "render"]
+__all__ = ["Prompt", "Voice", "render"]
 
 Voice: TypeAlias = Literal["user", "judge"]
-Role: TypeAlias = Literal["system", "user", "assistant"]
 
-BEGINS = "[The conversation begins.]"
-NOTED = "Noted."
-SILENCE = "(says nothing)"  # several providers refuse a message without text
-UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-MARKUP = re.compile("<|&(?=lt;|amp;)")
+BEGINS = ChatMessage("user", "[The conversation begins.]")
+NOTED = ChatMessage("assistant", "Noted.")
+ROLE = attrgetter("role")
+KEPT = 1024  # stable texts; each is shown at every turn
 
 
 @frozen
@@ -49,22 +46,6 @@ class Prompt:
     schema: JsonObject | None = None
 
 
-@frozen
-class ChatMessage:
-    """One message as chat models take them.
-
-    >>> ChatMessage("user", "Hello").as_dict()
-    {'role': 'user', 'content': 'Hello'}
-    """
-
-    role: Role
-    content: str
-
-    def as_dict(self) -> dict[str, str]:
-        """A plain dict, new at each call."""
-        return {"role": self.role, "content": self.content}
-
-
 def render(prompt: Prompt) -> tuple[ChatMessage, ...]:
     """Write a prompt as messages that any chat model takes.
 
@@ -78,64 +59,46 @@ def render(prompt: Prompt) -> tuple[ChatMessage, ...]:
     >>> [m.role for m in render(Prompt("user", "You want shoes.", (), "Say hello."))]
     ['system', 'user']
     """
-    stable = _sendable(prompt.system)
-    system = (ChatMessage("system", stable),) if stable.strip() else ()
-    shown = _as_user if prompt.speaks_as == "user" else _as_judge
+    system = _system(prompt.system)
+    shown = _to_user if prompt.speaks_as == "user" else _to_judge
     said = tuple(_merged(shown(prompt.transcript)))
-    question = _sendable(prompt.question)
+    question = sendable(prompt.question)
     if not question.strip():
         return (*system, *said)
-    if said[-1].role == "user":
-        asked = evolve(said[-1], content=f"{said[-1].content}\n\n{question}")
-        return (*system, *said[:-1], asked)
+    last = said[-1]
+    if last.role == "user":
+        return (*system, *said[:-1], ChatMessage("user", f"{last.content}\n\n{question}"))
     return (*system, *said, ChatMessage("user", question))
 
 
-def quoted(tag: str, text: str) -> str:
-    """Put text in a tag that it cannot leave.
-
-    >>> quoted("agent", "Done.</agent> The goal is reached & all is well.")
-    '<agent>\\nDone.&lt;/agent> The goal is reached & all is well.\\n</agent>'
-    """
-    safe = _sendable(text)
-    if "<" in safe or "&" in safe:
-        safe = MARKUP.sub(lambda found: "&lt;" if found[0] == "<" else "&amp;", safe)
-    return f"<{tag}>\n{safe}\n</{tag}>"
+@lru_cache(maxsize=KEPT)
+def _system(text: str) -> tuple[ChatMessage, ...]:
+    stable = sendable(text)
+    return (ChatMessage("system", stable),) if stable.strip() else ()
 
 
-def _as_user(transcript: Transcript) -> Iterator[ChatMessage]:
-    yield ChatMessage("user", BEGINS)
+def _to_user(transcript: Transcript) -> Iterator[ChatMessage]:
+    yield BEGINS
     for message in transcript:
-        if message.speaker == "user":
-            yield ChatMessage("assistant", _sendable(message.text).strip() or SILENCE)
-        else:
-            yield ChatMessage("user", quoted("agent", message.text))
+        yield message.to_user
 
 
-def _as_judge(transcript: Transcript) -> Iterator[ChatMessage]:
-    yield ChatMessage("user", BEGINS)
-    for index, message in enumerate(transcript):
-        if index and message.speaker == "user" and transcript[index - 1].speaker == "agent":
-            yield ChatMessage("assistant", NOTED)
-        called = _tools(message) if message.tool_calls else ""
-        yield ChatMessage("user", quoted(message.speaker, message.text) + called)
-
-
-def _tools(message: Message) -> str:
-    calls = ({"name": c.name, "arguments": thaw(c.arguments)} for c in message.tool_calls)
-    return "".join("\n" + quoted("tool_call", readable(call)) for call in calls)
+def _to_judge(transcript: Transcript) -> Iterator[ChatMessage]:
+    yield BEGINS
+    before = "user"
+    for message in transcript:
+        if message.speaker == "user" and before == "agent":
+            yield NOTED
+        before = message.speaker
+        yield message.to_judge
 
 
 def _merged(messages: Iterator[ChatMessage]) -> Iterator[ChatMessage]:
-    for role, group in groupby(messages, key=_role):
+    """Those of one role that follow one another as one, since providers want them in turn."""
+    for role, group in groupby(messages, ROLE):
         first, *others = group
-        contents = (first.content, *(message.content for message in others))
-        yield ChatMessage(role, "\n\n".join(contents)) if others else first
-
-
-def _role(message: ChatMessage) -> Role:
-    return message.role
-
-
-def _sendable(text: str) -> str:
-    return text if text.isprintable() else UNSENDABLE.sub("\ufffd", text)
+        if others:
+            contents = (first.content, *(message.content for message in others))
+            yield ChatMessage(role, "\n\n".join(contents))
+        else:
+            yield first

@@ -10,7 +10,8 @@ from attrs import field, frozen
 from attrs.validators import instance_of
 
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.prompts import ChatMessage, Prompt, render
+from convsim_fp.core.chat import ChatMessage
+from convsim_fp.core.prompts import Prompt, render
 from convsim_fp.core.transcript import Transcript
 
 __all__ = [
@@ -48,7 +49,7 @@ class RequestId:
     nth: int = 0
 
     def __str__(self) -> str:
-        return f"{self.turn}/{self.lane}/{self.nth}"
+        return f"{self.turn}/{self.lane!s}/{self.nth}"  # an enum formats itself slowly
 
 
 @frozen

@@ -1,15 +1,19 @@
 """What was said: an append-only tuple of messages."""
 
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import instance_of
 
-from convsim_fp.core.json_values import Json, freeze
+from convsim_fp.core.chat import ChatMessage, quoted, sendable
+from convsim_fp.core.json_values import Json, freeze, readable, thaw
 
 __all__ = ["Message", "Speaker", "ToolCall", "Transcript"]
 
 Speaker: TypeAlias = Literal["user", "agent"]
+
+SILENCE = "(says nothing)"  # several providers refuse a message without text
 
 
 @frozen
@@ -32,6 +36,22 @@ class Message:
     speaker: Speaker
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
+
+    @cached_property
+    def to_user(self) -> ChatMessage:
+        """As a model is shown it that plays the user; written once, shown at every later turn."""
+        if self.speaker == "user":
+            return ChatMessage("assistant", sendable(self.text).strip() or SILENCE)
+        return ChatMessage("user", quoted("agent", self.text))
+
+    @cached_property
+    def to_judge(self) -> ChatMessage:
+        """As a judge is shown it, with the tools that were called."""
+        called = (
+            quoted("tool_call", readable({"name": call.name, "arguments": thaw(call.arguments)}))
+            for call in self.tool_calls
+        )
+        return ChatMessage("user", "\n".join((quoted(self.speaker, self.text), *called)))
 
 
 Transcript: TypeAlias = tuple[Message, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, State, Step
@@ -31,8 +32,9 @@ async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink 
     """
     step = begun
     asked: dict[RequestId, Request] = {}
-    tasks: dict[asyncio.Task[Observed], Request] = {}
-    before = cancels()
+    tasks: dict[asyncio.Future[Observed], Request] = {}
+    me = asyncio.current_task()
+    before = cancels(me)
     try:
         while step.requests:
             fresh = [request for request in step.requests if request.id not in asked]
@@ -41,13 +43,13 @@ async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink 
                 step = take(rules, step, fresh[0], await perform(fresh[0]), sink)
                 del asked[fresh[0].id]
             else:
-                tasks |= {asyncio.create_task(_ask(perform, one)): one for one in fresh}
+                tasks |= {asyncio.ensure_future(perform(one)): one for one in fresh}
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in [task for task in tasks if task in done]:
                     request = tasks.pop(task)
                     step = take(rules, step, request, task.result(), sink)
                     del asked[request.id]
-            _stop_if_cancelled_since(before)
+            _stop_if_cancelled_since(me, before)
     except asyncio.CancelledError as error:
         step = interrupt(rules, step, reason_of(error), sink)
         forget(step, asked.values(), sink)
@@ -61,10 +63,6 @@ async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink 
     return step.state
 
 
-def _stop_if_cancelled_since(before: int) -> None:
-    if cancels() > before:  # somebody's code has swallowed the CancelledError
+def _stop_if_cancelled_since(me: asyncio.Task[Any] | None, before: int) -> None:
+    if cancels(me) > before:  # somebody's code has swallowed the CancelledError
         raise asyncio.CancelledError
-
-
-async def _ask(perform: APerform, request: Request) -> Observed:
-    return await perform(request)

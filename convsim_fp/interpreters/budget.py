@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from convsim_fp.core.json_values import kind
 from convsim_fp.core.observations import Interrupted
@@ -35,7 +35,7 @@ class Spent:
         tokens = (facts.input_tokens or 0) + (facts.output_tokens or 0)
         if not tokens and not facts.cost:
             return self
-        return evolve(self, cost=self.cost + (facts.cost or 0.0), tokens=self.tokens + tokens)
+        return Spent(self.cost + (facts.cost or 0.0), self.tokens + tokens)
 
     def after(self, entry: Entry) -> Spent:
         """Add an entry; a wasted answer costs as much as another."""

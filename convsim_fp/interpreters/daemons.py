@@ -38,7 +38,8 @@ __all__ = [
 THREAD_PREFIX = "convsim"
 RUN_THREAD = f"{THREAD_PREFIX} run"
 
-INSIDE = ContextVar("INSIDE", default=RUN_THREAD)  # whose code runs: names the threads it starts
+# Whose code runs: as text it names the threads that it starts, which few do.
+INSIDE: ContextVar[object] = ContextVar("INSIDE", default=RUN_THREAD)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -157,7 +158,7 @@ class DaemonExecutor(ThreadPoolExecutor):
             else:
                 future.set_result(outcome.value)
 
-        start_daemon(INSIDE.get(), partial(fn, *args, **kwargs), deliver)
+        start_daemon(str(INSIDE.get()), partial(fn, *args, **kwargs), deliver)
         return future
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable, iscoroutinefunction
+from inspect import CO_COROUTINE, isawaitable, iscoroutinefunction
 from types import FunctionType, MethodType
 from typing import Any, TypeAlias, TypeVar
 
-from convsim_fp.core.requests import CallAgent, Request
+from attrs import evolve, frozen
+
+from convsim_fp.core.requests import Request
 from convsim_fp.errors import InvalidSpec, Problem, TimedOut
 from convsim_fp.interpreters.answers import TROUBLE, close, failed, observed, port_for
 from convsim_fp.interpreters.daemons import INSIDE, RUN_THREAD, THREAD_PREFIX, in_daemon
@@ -65,9 +67,11 @@ def aperform(ports: Ports) -> APerform:
 
     It raises nothing but KeyboardInterrupt and the CancelledError of its own task.
     """
+    agent, seconds = ports.agent, ports.agent_timeout
+    called = ports if seconds is None else evolve(ports, agent=bounded(agent, seconds))
 
     async def performed(request: Request) -> Observed:
-        return await _settled(request, lambda: _asked(ports, request))
+        return await _settled(request, lambda: _asked(called, request))
 
     return performed
 
@@ -117,43 +121,52 @@ def bounded(port: Callable[[R], object], seconds: float) -> Callable[[R], Awaita
 def is_async(port: object) -> bool:
     """Whether calling it gives something to await, as far as that shows without calling it."""
     if isinstance(port, FunctionType | MethodType):  # nearly all; asking their class takes longer
-        return iscoroutinefunction(port)
+        return bool(port.__code__.co_flags & CO_COROUTINE) or iscoroutinefunction(port)
     return iscoroutinefunction(port) or iscoroutinefunction(getattr(type(port), "__call__", None))  # noqa: B004
 
 
-def cancels() -> int:
-    """How often the current task was asked to stop."""
-    task = asyncio.current_task()
+def cancels(task: asyncio.Task[Any] | None) -> int:
+    """How often a task was asked to stop."""
     return task.cancelling() if task is not None else 0
 
 
 def thread_name(request: Request) -> str:
     """Of a thread that is inside somebody's code for a request."""
-    return f"{THREAD_PREFIX} {request.session.id} {request.id}"
+    return str(_Inside(request))
+
+
+@frozen
+class _Inside:
+    """Somebody's code at work for a request, or for the run; as text the name of its thread."""
+
+    request: Request | None
+
+    def __str__(self) -> str:
+        if self.request is None:
+            return RUN_THREAD
+        return f"{THREAD_PREFIX} {self.request.session.id} {self.request.id}"
 
 
 async def _settled(
     request: Request, answering: Callable[[], Awaitable[Observed]], context: str = ""
 ) -> Observed:
     """Await an answer; what it raises is a failure, unless it is how it takes being cancelled."""
-    before = cancels()
+    task = asyncio.current_task()
+    before = cancels(task)
     try:
         return await answering()
     except asyncio.CancelledError as error:
-        if cancels() > before:
+        if cancels(task) > before:
             raise
         return failed(request, error, context)  # the port cancelled something of its own
     except TROUBLE as error:
-        if cancels() > before:
+        if cancels(task) > before:
             raise asyncio.CancelledError from error
         return failed(request, error, context)
 
 
 async def _asked(ports: Ports, request: Request) -> Observed:
-    port = port_for(ports, request)
-    if ports.agent_timeout is not None and isinstance(request, CallAgent):
-        port = bounded(port, ports.agent_timeout)
-    return observed(request, await _called(port, request, request))
+    return observed(request, await _called(port_for(ports, request), request, request))
 
 
 async def _made(ports_of: PortsOf, request: Request) -> Ports:
@@ -164,10 +177,10 @@ async def _made(ports_of: PortsOf, request: Request) -> Ports:
 
 
 async def _called(function: Callable[[A], object], argument: A, request: Request | None) -> object:
-    name = RUN_THREAD if request is None else thread_name(request)
-    INSIDE.set(name)
+    inside = _Inside(request)
+    INSIDE.set(inside)
     if is_async(function):
         answer = function(argument)
     else:
-        answer = await in_daemon(name, lambda: function(argument))
+        answer = await in_daemon(str(inside), lambda: function(argument))
     return await answer if isawaitable(answer) else answer

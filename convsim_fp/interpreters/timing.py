@@ -6,8 +6,6 @@ from collections.abc import Callable
 from time import perf_counter, time
 from typing import TypeAlias
 
-from attrs import evolve
-
 from convsim_fp.core.requests import Request
 from convsim_fp.interpreters.perform import APerform, Perform
 from convsim_fp.interpreters.ports import Observed
@@ -46,4 +44,4 @@ def _timed(observed: Observed, start: float, seconds: float) -> Observed:
     facts = observed.facts
     if facts.start is not None or facts.seconds is not None:
         return observed
-    return evolve(observed, facts=evolve(facts, start=start, seconds=seconds))
+    return Observed(observed.observation, facts.timed(start, seconds))

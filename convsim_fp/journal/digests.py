@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import chain
 
 from convsim_fp.core.json_values import thaw
 from convsim_fp.core.requests import Generate, Request
@@ -21,20 +22,20 @@ def digest(request: Request) -> str:
 
     Covers its id, and the rendered messages and reply schema, or the transcript and context.
     """
-    content = "\n".join((*_messages(request), _beside(request), str(request.id)))
+    content = "\n".join([*_messages(request), _beside(request), str(request.id)])
     return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _messages(request: Request) -> Iterator[str]:
+def _messages(request: Request) -> Iterable[str]:
     """Each with its length before it, so that no text passes for the beginning of another."""
     if isinstance(request, Generate):
-        for message in request.messages:
-            yield f"{message.role} {len(message.content)} {message.content}"
-        return
-    for said in request.transcript:
-        yield f"{said.speaker} {len(said.text)} {said.text}"
-        if said.tool_calls:
-            yield _tools(said)
+        return [f"{one.role} {len(one.content)} {one.content}" for one in request.messages]
+    return chain.from_iterable(map(_said, request.transcript))
+
+
+def _said(message: Message) -> tuple[str, ...]:
+    text = f"{message.speaker} {len(message.text)} {message.text}"
+    return (text, _tools(message)) if message.tool_calls else (text,)
 
 
 def _tools(said: Message) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from convsim_fp.core.behaviours import View
 from convsim_fp.core.cases import TestCase
-from convsim_fp.core.prompts import quoted
+from convsim_fp.core.chat import quoted
 from convsim_fp.texts.wording import Facts, Status, Wording, is_opening
 
 __all__ = ["V1"]

@@ -90,7 +90,7 @@ async def asked_in_thread(call: Callable[[], Any], seconds: float) -> Any:
     bound = asyncio.timeout(seconds)
     try:
         async with bound:
-            return await in_daemon(INSIDE.get(), call)
+            return await in_daemon(str(INSIDE.get()), call)
     except TimeoutError as error:
         if not bound.expired():
             raise Unavailable(f"{type(error).__name__}: {error}") from None

@@ -23,6 +23,7 @@ from attrs import evolve, frozen
 
 from convsim_adapters.hiding import secrets_among, secrets_of_environment, secrets_of_url
 from convsim_adapters.http_errors import one_line, retry_after, sorted_error, words_of
+from convsim_adapters.prices import tokens_of
 from convsim_adapters.reply_forms import read_reply
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.core import CallAgent, NotJson, freeze, thaw
@@ -36,7 +37,7 @@ from convsim_fp.errors import (
     TimedOut,
     Unavailable,
 )
-from convsim_fp.interpreters import Agent, AgentReply, Facts
+from convsim_fp.interpreters import Agent, AgentReply
 
 __all__ = ["HeadersOf", "agent_http", "checked_endpoint", "endpoint_of"]
 
@@ -177,7 +178,7 @@ class _Port:
             shown = one_line(body[:CHUNK].decode(errors="replace"), self.secrets)[:SHOWN]
             told = f"the reply is no JSON: {shown or 'nothing'}"
             raise self.error(MalformedReply(told)) from None
-        facts = _facts(answer)
+        facts = tokens_of(answer)
         try:
             return evolve(read_reply(answer), facts=facts)
         except AgentError as error:
@@ -242,22 +243,3 @@ def _headers(request: CallAgent, more: HeadersOf | None) -> dict[str, str]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _facts(answer: object) -> Facts:
-    usage: Any = cast("dict[str, Any]", answer).get("usage") if isinstance(answer, dict) else None
-    if not isinstance(usage, dict):
-        return Facts()
-    counts = cast("dict[str, object]", usage)
-    details: Any = counts.get("prompt_tokens_details", counts.get("input_tokens_details"))
-    cached = cast("dict[str, object]", details if isinstance(details, dict) else {})
-    return Facts(
-        input_tokens=_count(counts.get("prompt_tokens", counts.get("input_tokens"))),
-        output_tokens=_count(counts.get("completion_tokens", counts.get("output_tokens"))),
-        cached_tokens=_count(cached.get("cached_tokens")),
-    )
-
-
-def _count(value: object) -> int | None:
-    good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return cast("int", value) if good else None

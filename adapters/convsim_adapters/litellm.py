@@ -1,7 +1,7 @@
 """Models of any provider, through litellm. One call is one request: retries are not its business.
 
 litellm is imported when a model is made, which takes seconds. Its prices come from the map that it
-ships (the environment variable ``LITELLM_LOCAL_MODEL_COST_MAP`` is set unless it is set already),
+ships (environment variables such as ``LITELLM_LOCAL_MODEL_COST_MAP`` are set unless they are),
 so that nothing but the calls themselves leaves the machine. Its log goes to the handlers of the
 program alone, unless ``LITELLM_LOG`` is set: its own would write to standard output, and say all
 of it twice.
@@ -24,6 +24,13 @@ from typing import Any
 
 from attrs import field, frozen
 
+from convsim_adapters.cache_hints import (
+    NO_HINTS,
+    CacheHints,
+    claude_hints,
+    marks_of,
+    openai_hints,
+)
 from convsim_adapters.http_errors import one_line, retry_after, sorted_error
 from convsim_adapters.model_calls import (
     Asking,
@@ -34,6 +41,7 @@ from convsim_adapters.model_calls import (
     reserved,
     spoken,
 )
+from convsim_adapters.openai_endpoint import base_of
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.errors import (
     InvalidSpec,
@@ -48,7 +56,8 @@ from convsim_fp.interpreters import Facts, Model, Reply
 __all__ = ["litellm_client", "litellm_model", "price_known"]
 
 MARGIN = 5.0  # seconds by which litellm's own time-out comes after ours
-OFFLINE = "LITELLM_LOCAL_MODEL_COST_MAP"
+# Else it fetches its prices when it is imported, and Anthropic's headers at the first call.
+OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
 NOISE = ("Pydantic serializer warnings", "Items? .* on TypedDict class")
 LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
 
@@ -74,7 +83,8 @@ def litellm_model(
     given = dict(params or {})
     if problems := [*reserved(given), *_name_problems(vendor, model, given)]:
         raise InvalidSpec(problems)
-    return Asking(model, given, _Port(vendor, model, given, timeout).call).ask
+    port = _Port(vendor, model, given, timeout)
+    return Asking(model, given, port.call, _hints(vendor, model, given)).ask
 
 
 @asynccontextmanager
@@ -117,20 +127,20 @@ class _Port:
     params: Mapping[str, Any] = field(repr=False)
     timeout: float
 
-    async def call(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Reply:
+    async def call(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
         """One request."""
         try:
             return _reply(await self.answer(messages, options))
         except PortError as error:
             raise about(self.model, error) from None
 
-    async def answer(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Any:
+    async def answer(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Any:
         """What litellm gives for a request, or the error that its own stands for."""
         try:
             async with asyncio.timeout(self.timeout):
                 return await self.vendor.acompletion(
                     model=self.model,
-                    messages=messages,
+                    messages=messages,  # written anew for each attempt
                     max_retries=0,
                     timeout=self.timeout + MARGIN,
                     **deepcopy(options),  # it may change them, and they are the next call's
@@ -140,7 +150,8 @@ class _Port:
         except Exception as error:  # noqa: BLE001  it raises many kinds, and some bare ones
             status = getattr(error, "status_code", None)
             words = plain_words(_without_prefixes(str(error)), self.params)
-            if status == 400 and (name := rejected(words, options)):
+            sent = {*options, *marks_of(messages)}
+            if status == 400 and (name := rejected(words, sent)):
                 local = isinstance(error, self.vendor.UnsupportedParamsError)
                 facts = Facts(attempts=0 if local else 1, errors=(f"refused: {words}",))
                 raise Rejected(name, facts) from None
@@ -208,9 +219,21 @@ def _name_problems(vendor: Any, model: str, params: Mapping[str, object]) -> Ite
         yield Problem(f"the model {model!r:.80}", f"{what}; set it, or give api_key")
 
 
+def _hints(vendor: Any, model: str, params: Mapping[str, object]) -> CacheHints:
+    """How the provider is told what comes back; nothing where somebody says who it is."""
+    if "custom_llm_provider" in params:
+        return NO_HINTS
+    name, provider, *_ = vendor.get_llm_provider(model, api_base=params.get("api_base"))
+    if provider == "openai":
+        return openai_hints(name, base_of(model, params, os.environ), params)
+    caches = vendor.utils.supports_prompt_caching(model)
+    return claude_hints(name, provider, params) if caches else NO_HINTS
+
+
 def _vendor() -> Any:
-    """Import litellm, quietly and without a connection for its prices."""
-    os.environ.setdefault(OFFLINE, "True")
+    """Import litellm, quietly and without connections of its own."""
+    for name in OFFLINE:
+        os.environ.setdefault(name, "True")
     ours = "litellm" not in sys.modules and "LITELLM_LOG" not in os.environ
     vendor: Any = import_vendor("litellm", extra="litellm")
     vendor.suppress_debug_info = True  # else it prints to standard output

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from attrs import define, evolve, field
 
+from convsim_adapters.cache_hints import HINTS, NO_HINTS, CacheHints
 from convsim_adapters.hiding import secrets_among, secrets_of_environment
 from convsim_adapters.http_errors import one_line
 from convsim_fp.core import Generate, JsonObject, thaw
@@ -36,10 +37,15 @@ UNTAKEN = re.compile(
     re.IGNORECASE,
 )
 # What a model may not take, and what it takes instead.
-CURABLE = {"max_tokens": "max_completion_tokens", "response_format": "", "temperature": ""}
+CURABLE = {
+    **dict.fromkeys(sorted(HINTS), ""),
+    "max_tokens": "max_completion_tokens",
+    "response_format": "",
+    "temperature": "",
+}
 MAX_TEXT = 1_000_000  # characters of a reply
 
-Send = Callable[[list[dict[str, str]], dict[str, Any]], Awaitable[Reply]]
+Send = Callable[[list[dict[str, Any]], dict[str, Any]], Awaitable[Reply]]
 
 log = logging.getLogger("convsim")
 
@@ -61,22 +67,24 @@ class Asking:
     """Asks one model through `send`, which makes one request of messages and parameters.
 
     `cures` are the parameters that it turned out not to take, with what they are called instead,
-    or nothing.
+    or nothing. Where one of the hints is among them, none is given any more.
     """
 
     model: str
     params: Mapping[str, Any] = field(repr=False)
     send: Send
+    hints: CacheHints = NO_HINTS
     cures: dict[str, str] = field(factory=dict)
     known: tuple[JsonObject, dict[str, Any]] | None = None
 
     async def ask(self, request: Generate) -> Reply:
         """Make the call, and make it once more without a parameter that the model does not take."""
-        messages = [message.as_dict() for message in request.messages]
         failed: Facts | None = None
         while True:
             try:
-                reply = await self.send(messages, self.options(request.prompt.schema))
+                hints = self.hints if HINTS.isdisjoint(self.cures) else NO_HINTS
+                options = self.options(request.prompt.schema, hints.fields_of(request))
+                reply = await self.send(hints.messages_of(request), options)
             except Rejected as rejected:
                 self.cure(rejected.name)
                 failed = rejected.facts if failed is None else failed.plus(rejected.facts)
@@ -87,9 +95,9 @@ class Asking:
             else:
                 return reply if failed is None else evolve(reply, facts=failed.plus(reply.facts))
 
-    def options(self, schema: JsonObject | None) -> dict[str, Any]:
+    def options(self, schema: JsonObject | None, hints: Mapping[str, object]) -> dict[str, Any]:
         """The parameters of a call; a reply of a certain form is asked for strictly."""
-        options = dict(self.params)
+        options = {**hints, **self.params}
         if schema is not None and "response_format" not in options:
             options["response_format"] = self.form(schema)
         for name, instead in self.cures.items():
@@ -114,8 +122,8 @@ class Asking:
         log.warning("%s does not take %r; it is asked %s from now on", self.model, name, how)
 
 
-def rejected(words: str, options: Mapping[str, object]) -> str | None:
-    """The parameter that an answer of 400 says is not taken, if it can be done without.
+def rejected(words: str, sent: Collection[str]) -> str | None:
+    """Which of the parameters that were sent an answer of 400 says is not taken, if not needed.
 
     >>> rejected("'temperature' is not supported", {"temperature": 0.2})
     'temperature'
@@ -124,7 +132,7 @@ def rejected(words: str, options: Mapping[str, object]) -> str | None:
     if UNTAKEN.search(words) is None:
         return None  # the value may be wrong, and is the user's to mend
     for name, instead in CURABLE.items():
-        if name in options and name in words and instead in words and instead not in options:
+        if name in sent and name in words and instead in words and instead not in sent:
             return name
     return None
 

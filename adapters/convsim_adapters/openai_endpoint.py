@@ -14,12 +14,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import field, frozen
 
+from convsim_adapters.cache_hints import NO_HINTS, CacheHints, openai_hints
 from convsim_adapters.model_calls import reserved
 from convsim_adapters.prices import listed_mode
 from convsim_fp.core import NotJson, freeze, thaw
 from convsim_fp.errors import InvalidSpec, Problem
 
-__all__ = ["Endpoint", "endpoint_of_model", "goes_directly", "model_of"]
+__all__ = ["Endpoint", "base_of", "endpoint_of_model", "goes_directly", "model_of"]
 
 NAMED = re.compile(r"openai:?/(?P<id>.+)", re.DOTALL)
 URL = re.compile(r"https?://", re.IGNORECASE)
@@ -41,9 +42,10 @@ FOREIGN = re.compile(
 # Fields of the protocol, and those of servers for open models; any other may be litellm's.
 FIELDS = frozenset(
     "frequency_penalty logit_bias logprobs max_completion_tokens max_tokens min_p "
-    "parallel_tool_calls presence_penalty prompt_cache_key reasoning_effort repetition_penalty "
-    "response_format safety_identifier seed service_tier stop store temperature tool_choice tools "
-    "top_k top_logprobs top_p user verbosity".split()
+    "parallel_tool_calls presence_penalty prompt_cache_key prompt_cache_options "
+    "prompt_cache_retention reasoning_effort repetition_penalty response_format safety_identifier "
+    "seed service_tier stop store temperature tool_choice tools top_k top_logprobs top_p user "
+    "verbosity".split()
 )
 
 
@@ -60,6 +62,7 @@ class Endpoint:
     region: str = ""
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     fields: Mapping[str, object] = field(factory=dict[str, object], repr=False)
+    hints: CacheHints = NO_HINTS
 
 
 def goes_directly(name: str, params: Mapping[str, object]) -> bool:
@@ -90,6 +93,19 @@ def model_of(name: str, params: Mapping[str, object]) -> str:
     return "" if named is None else named["id"].strip()
 
 
+def base_of(name: str, params: Mapping[str, object], environ: Mapping[str, str]) -> str:
+    """The address that requests to a model go to, as it was given.
+
+    >>> base_of("openai/gpt-5-mini", {}, {})
+    'https://api.openai.com/v1'
+    """
+    if URL.match(name):
+        return name
+    given = next((params[key] for key in BASES if params.get(key)), None)
+    told = environ.get("OPENAI_BASE_URL") or environ.get("OPENAI_API_BASE") or OPENAI
+    return str(told if given is None else given)
+
+
 def endpoint_of_model(
     name: str, params: Mapping[str, object], environ: Mapping[str, str]
 ) -> Endpoint:
@@ -100,7 +116,7 @@ def endpoint_of_model(
     >>> endpoint_of_model("openai/qwen3", {"api_base": "http://127.0.0.1:8000/v1"}, {}).url
     'http://127.0.0.1:8000/v1/chat/completions'
     """
-    parts = _address(_base(name, params, environ))
+    parts = _address(base_of(name, params, environ))
     headers = _headers(params, environ, parts)
     problems = [*_name_problems(name, params), *_unsent(params), *_header_problems(headers)]
     shown = f"the model {_shown(name)!r:.80}"
@@ -117,7 +133,8 @@ def endpoint_of_model(
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=_path(parts)).geturl()
     own = (*REACHED, "model")
     fields = {key: thaw(freeze(value)) for key, value in params.items() if key not in own}
-    return Endpoint(told, model, url, _region(parts), headers, fields)
+    hints = openai_hints(model, url, fields)
+    return Endpoint(told, model, url, _region(parts), headers, fields, hints)
 
 
 def _name_problems(name: str, params: Mapping[str, object]) -> Iterator[Problem]:
@@ -133,14 +150,6 @@ def _name_problems(name: str, params: Mapping[str, object]) -> Iterator[Problem]
     for key in BASES if at_url else ():
         if key in params:
             yield Problem(f"parameter {key!r}", "is given with an address; leave one of them out")
-
-
-def _base(name: str, params: Mapping[str, object], environ: Mapping[str, str]) -> str:
-    if URL.match(name):
-        return name
-    given = next((params[key] for key in BASES if params.get(key)), None)
-    told = environ.get("OPENAI_BASE_URL") or environ.get("OPENAI_API_BASE") or OPENAI
-    return str(told if given is None else given)
 
 
 def _address(url: str) -> SplitResult | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from attrs import define, field, frozen
 
+from convsim_adapters.cache_hints import marks_of
 from convsim_adapters.http_errors import retry_after, sorted_error, words_of
 from convsim_adapters.model_calls import Asking, Rejected, about, plain_words, rejected, spoken
 from convsim_adapters.openai_endpoint import Endpoint, endpoint_of_model
@@ -59,7 +60,7 @@ def openai_model(
     endpoint = endpoint_of_model(name, dict(params or {}), os.environ)
     vendor = import_vendor("aiohttp", extra="cli")
     port = _Port(vendor, endpoint, _proxy(endpoint), dict(params or {}), timeout)
-    return Asking(endpoint.name, endpoint.fields, port.call).ask
+    return Asking(endpoint.name, endpoint.fields, port.call, endpoint.hints).ask
 
 
 @asynccontextmanager
@@ -115,16 +116,16 @@ class _Port:
     params: Mapping[str, object] = field(repr=False)
     timeout: float
 
-    async def call(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Reply:
+    async def call(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
         """One request."""
         asked = {"model": self.endpoint.model, "messages": messages, **options}
         try:
-            body = await self.answer(json.dumps(asked).encode(), options)
+            body = await self.answer(json.dumps(asked).encode(), {*options, *marks_of(messages)})
             return _reply(self.read(body), self.endpoint)
         except PortError as error:
             raise about(self.endpoint.name, error) from None
 
-    async def answer(self, body: bytes, options: Mapping[str, object]) -> bytes:
+    async def answer(self, body: bytes, sent: Collection[str]) -> bytes:
         """What a request is answered with, where that is good."""
         try:
             async with (
@@ -141,7 +142,7 @@ class _Port:
                 if 200 <= response.status < 300:
                     return await _whole(response)
                 said = await response.content.read(CHUNK)
-                raise self.failure(response.status, response.headers, said, options)
+                raise self.failure(response.status, response.headers, said, sent)
         except TimeoutError:
             raise TimedOut(f"no answer in {self.timeout:g} s") from None
         except (self.vendor.ClientError, OSError) as error:
@@ -149,13 +150,13 @@ class _Port:
             raise Unavailable(words) from None
 
     def failure(
-        self, status: int, headers: Mapping[str, str], said: bytes, options: Mapping[str, object]
+        self, status: int, headers: Mapping[str, str], said: bytes, sent: Collection[str]
     ) -> Exception:
         """What a status stands for, in the endpoint's own words where it has some."""
         if 300 <= status < 400:
             return Refused(f"{status}: redirects are not followed; give the address itself")
         words = plain_words(words_of(said), self.params)
-        if status == 400 and (name := rejected(words, options)):
+        if status == 400 and (name := rejected(words, sent)):
             return Rejected(name, Facts(errors=(f"refused: {words}",)))
         return sorted_error(status, words, wait=retry_after(headers))
 

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from convsim_fp.interpreters import Facts
 
-__all__ = ["Price", "Used", "facts_of", "listed_mode", "price_of"]
+__all__ = ["Price", "Used", "facts_of", "listed_mode", "price_of", "tokens_of"]
 
 FILE = "model_prices_and_context_window_backup.json"
 PROVIDER = "openai"
 STEP = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+# What endpoints call the same: OpenAI under both of its protocols, Anthropic, DeepSeek, gateways.
+READ = ("prompt_tokens", "input_tokens")
+WRITTEN = ("completion_tokens", "output_tokens")
+CACHED = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
+PUT = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+DETAILS = ("prompt_tokens_details", "input_tokens_details")
 NAMES = 1_000  # models that are remembered; an endpoint may answer with any name
 
 
@@ -119,24 +125,33 @@ def facts_of(told: Mapping[str, Any], *, model: str, region: str = "") -> Facts:
     7
     """
     usage = _part(told, "usage")
-    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if not read and not written:
-        return Facts()  # some endpoints write zeros where they do not count
-    details = _part(usage, "prompt_tokens_details")
-    cached = _count(details, "cached_tokens")
+    tokens = tokens_of(told)
+    read, written = tokens.input_tokens, tokens.output_tokens
     price = price_of(_text(told, "model")) or price_of(model)
     if price is None or read is None or written is None or _heard(usage):
-        return Facts(read, written, cached)
-    put = _count(details, "cache_write_tokens") or _count(details, "cache_creation_tokens")
+        return tokens
     used = Used(
         input=read,
         output=written,
-        cached=cached or 0,
-        written=put or 0,
+        cached=tokens.cached_tokens or 0,
+        written=_counted(usage, PUT) or 0,
         tier=_text(told, "service_tier"),
         region=region,
     )
-    return Facts(read, written, cached, price.cost(used), price_source=price.source)
+    return evolve(tokens, cost=price.cost(used), price_source=price.source)
+
+
+def tokens_of(told: object) -> Facts:
+    """The tokens of an answer, by any of the names that endpoints have for them.
+
+    >>> tokens_of({"usage": {"input_tokens": 7, "output_tokens": 1}}).output_tokens
+    1
+    """
+    usage = _part(told, "usage")
+    read, written = _counted(usage, READ), _counted(usage, WRITTEN)
+    if not read and not written:
+        return Facts()  # some endpoints write zeros where they do not count
+    return Facts(read, written, _counted(usage, CACHED))
 
 
 def _heard(usage: Mapping[str, Any]) -> bool:
@@ -175,9 +190,16 @@ def _map() -> Mapping[str, Mapping[str, object]]:
     return {}
 
 
-def _part(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = told.get(name)
+def _part(told: object, name: str) -> Mapping[str, Any]:
+    found = cast("dict[str, object]", told).get(name) if isinstance(told, dict) else None
     return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _counted(usage: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    """The first count that is there, of the usage itself or of the details on what was read."""
+    places = (usage, *(_part(usage, name) for name in DETAILS))
+    counts = (_count(place, name) for name in names for place in places)
+    return next((count for count in counts if count is not None), None)
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

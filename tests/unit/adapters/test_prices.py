@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convsim_adapters.prices import Price, Used, facts_of, listed_mode, price_of
+from convsim_adapters.prices import Price, Used, facts_of, listed_mode, price_of, tokens_of
 from convsim_fp.interpreters import Facts
 
 SOURCE = f"litellm {version('litellm')}"
@@ -51,6 +51,38 @@ def test_it_is_litellms_own_cost(theirs, model, read, written, part) -> None:
     else:
         assert facts.cost == pytest.approx(theirs(told, model), abs=1e-12)
         assert facts.price_source == SOURCE
+
+
+@given(TOKENS, st.floats(0, 1), st.floats(0, 1), st.sampled_from(("default", "flex", "priority")))
+def test_what_is_put_into_the_cache_is_paid_as_litellm_says(theirs, read, part, put, tier) -> None:
+    """Models since GPT-5.6 have a price for it, which differs by length and tier."""
+    cached = int(read * part)
+    told = answer("gpt-5.6", read, 10, cached, service_tier=tier)
+    told["usage"]["prompt_tokens_details"]["cache_write_tokens"] = int((read - cached) * put)
+    assert facts_of(told, model="gpt-5.6").cost == pytest.approx(theirs(told, "gpt-5.6"), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 90, "completion_tokens": 5, "prompt_cache_hit_tokens": 40},  # DeepSeek
+        {"prompt_tokens": 90, "completion_tokens": 5, "cache_read_input_tokens": 40},  # gateways
+        {"input_tokens": 90, "output_tokens": 5, "input_tokens_details": {"cached_tokens": 40}},
+        {
+            "prompt_tokens": 90,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 40},
+        },
+    ],
+)
+def test_tokens_are_told_under_several_names(usage) -> None:
+    facts = Facts(input_tokens=90, output_tokens=5, cached_tokens=40)
+    assert tokens_of({"usage": usage}) == facts_of({"usage": usage}, model="nobodys") == facts
+
+
+@pytest.mark.parametrize("told", [None, [], "usage", {"usage": []}, {"usage": {"input_tokens": 0}}])
+def test_what_tells_no_tokens_leaves_them_unknown(told) -> None:
+    assert tokens_of(told) == Facts()
 
 
 @pytest.mark.parametrize("tier", ["default", "flex", "priority", "auto"])

@@ -7,10 +7,10 @@ prefix of those at the next, and a provider's prompt cache serves the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import groupby
-from operator import attrgetter
+from itertools import chain, groupby, pairwise
+from operator import attrgetter, eq
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
@@ -26,7 +26,6 @@ Voice: TypeAlias = Literal["user", "judge"]
 
 BEGINS = ChatMessage("user", "[The conversation begins.]")
 NOTED = ChatMessage("assistant", "Noted.")
-ROLE = attrgetter("role")
 KEPT = 1024  # stable texts; each is shown at every turn
 
 
@@ -61,7 +60,7 @@ def render(prompt: Prompt) -> tuple[ChatMessage, ...]:
     """
     system = _system(prompt.system)
     shown = _to_user if prompt.speaks_as == "user" else _to_judge
-    said = tuple(_merged(shown(prompt.transcript)))
+    said = shown(prompt.transcript)
     question = sendable(prompt.question)
     if not question.strip():
         return (*system, *said)
@@ -77,28 +76,30 @@ def _system(text: str) -> tuple[ChatMessage, ...]:
     return (ChatMessage("system", stable),) if stable.strip() else ()
 
 
-def _to_user(transcript: Transcript) -> Iterator[ChatMessage]:
-    yield BEGINS
-    for message in transcript:
-        yield message.to_user
+def _to_user(transcript: Transcript) -> tuple[ChatMessage, ...]:
+    said = (BEGINS, *[message.to_user for message in transcript])
+    roles = [message.role for message in said]
+    if not any(map(eq, roles, roles[1:])):  # in turn already, as nearly all are
+        return said
+    return tuple(_merged(said))
 
 
-def _to_judge(transcript: Transcript) -> Iterator[ChatMessage]:
-    yield BEGINS
-    before = "user"
-    for message in transcript:
-        if message.speaker == "user" and before == "agent":
-            yield NOTED
-        before = message.speaker
-        yield message.to_judge
+def _to_judge(transcript: Transcript) -> tuple[ChatMessage, ...]:
+    """Turn by turn: a turn is what stands from a user's words after the agent's to the next."""
+    last = len(transcript)
+    begins = [at for at in range(1, last) if _begins_turn(transcript, at)]
+    turns = [transcript[at:to] for at, to in pairwise((0, *begins, last))]
+    said = ["\n\n".join([message.to_judge for message in turn]) for turn in turns]
+    first = ChatMessage("user", "\n\n".join(filter(None, (BEGINS.content, said[0]))))
+    later = [(NOTED, ChatMessage("user", words)) for words in said[1:]]
+    return (first, *chain.from_iterable(later))
 
 
-def _merged(messages: Iterator[ChatMessage]) -> Iterator[ChatMessage]:
+def _begins_turn(transcript: Transcript, at: int) -> bool:
+    return transcript[at].speaker == "user" and transcript[at - 1].speaker == "agent"
+
+
+def _merged(messages: Iterable[ChatMessage]) -> Iterator[ChatMessage]:
     """Those of one role that follow one another as one, since providers want them in turn."""
-    for role, group in groupby(messages, ROLE):
-        first, *others = group
-        if others:
-            contents = (first.content, *(message.content for message in others))
-            yield ChatMessage(role, "\n\n".join(contents))
-        else:
-            yield first
+    for role, group in groupby(messages, attrgetter("role")):
+        yield ChatMessage(role, "\n\n".join([message.content for message in group]))

@@ -45,13 +45,18 @@ class Message:
         return ChatMessage("user", quoted("agent", self.text))
 
     @cached_property
-    def to_judge(self) -> ChatMessage:
+    def to_judge(self) -> str:
         """As a judge is shown it, with the tools that were called."""
         called = (
             quoted("tool_call", readable({"name": call.name, "arguments": thaw(call.arguments)}))
             for call in self.tool_calls
         )
-        return ChatMessage("user", "\n".join((quoted(self.speaker, self.text), *called)))
+        return "\n".join((quoted(self.speaker, self.text), *called))
+
+    @cached_property
+    def canonical(self) -> str:
+        """As the digest of a request takes it, with its length before it."""
+        return f"{self.speaker} {len(self.text)} {self.text}"
 
 
 Transcript: TypeAlias = tuple[Message, ...]

@@ -30,12 +30,14 @@ def _messages(request: Request) -> Iterable[str]:
     """Each with its length before it, so that no text passes for the beginning of another."""
     if isinstance(request, Generate):
         return [f"{one.role} {len(one.content)} {one.content}" for one in request.messages]
+    if not any(said.tool_calls for said in request.transcript):
+        return [said.canonical for said in request.transcript]
     return chain.from_iterable(map(_said, request.transcript))
 
 
 def _said(message: Message) -> tuple[str, ...]:
-    text = f"{message.speaker} {len(message.text)} {message.text}"
-    return (text, _tools(message)) if message.tool_calls else (text,)
+    said = message.canonical
+    return (said, _tools(message)) if message.tool_calls else (said,)
 
 
 def _tools(said: Message) -> str:

@@ -63,14 +63,16 @@ def with_retries(
     policy: RetryPolicy | None = None,
     *,
     may_go_on: Callable[[], bool] = lambda: True,
+    waited: Callable[[], float] = lambda: 0.0,
     sleep: Callable[[float], Any] | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Model:
     """A model port that tries again what is worth it, and whose facts are those of all attempts.
 
     The last error is raised as it came, with what all attempts cost. `may_go_on` is asked before
-    each wait for another attempt and after it. `sleep` and `chance` are for tests; a coroutine
-    function needs a `sleep` that is one.
+    each wait for another attempt and after it. `waited` tells how many seconds the calling task has
+    waited for its turns so far, which count to no deadline. `sleep` and `chance` are for tests; a
+    coroutine function needs a `sleep` that is one.
 
     >>> from convsim_fp.errors import Unavailable
     >>> answers = iter([Unavailable("down"), "Hello."])
@@ -83,17 +85,17 @@ def with_retries(
     2
     """
     tenacity = import_vendor("tenacity", extra="cli")
-    rules = _Rules(policy or RetryPolicy(), may_go_on, chance)
+    rules = _Rules(policy or RetryPolicy(), may_go_on, chance, waited)
     if is_async(model):
         asking = cast("Callable[[Generate], Awaitable[Reply | str]]", model)
 
         async def aasked(request: Generate) -> Reply | str:
-            begun = time.monotonic()
+            begun = rules.busy()
             try:
                 return await asking(request)
             except PortError as error:
                 first = error
-            call = _Call(rules, before=time.monotonic() - begun)
+            call = _Call(rules, begun)
 
             async def slept(seconds: float) -> None:
                 await (sleep or asyncio.sleep)(seconds)
@@ -113,12 +115,12 @@ def with_retries(
     plain = cast("Callable[[Generate], Reply | str]", model)
 
     def asked(request: Generate) -> Reply | str:
-        begun = time.monotonic()
+        begun = rules.busy()
         try:
             return plain(request)
         except PortError as error:
             first = error
-        call = _Call(rules, before=time.monotonic() - begun)
+        call = _Call(rules, begun)
 
         def slept(seconds: float) -> None:
             (sleep or time.sleep)(seconds)
@@ -142,6 +144,11 @@ class _Rules:
     policy: RetryPolicy
     may_go_on: Callable[[], bool]
     chance: Callable[[], float]
+    waited: Callable[[], float]
+
+    def busy(self) -> float:
+        """A clock, in seconds, that stands still while the task waits for its turn."""
+        return time.monotonic() - self.waited()
 
 
 @define
@@ -149,11 +156,11 @@ class _Call:
     """One call with its attempts: when to go on, and what they cost together.
 
     Tenacity, which costs more than a step of the machine, comes in after the first has failed;
-    `before` is how many seconds that took.
+    `started` is when the first began.
     """
 
     rules: _Rules
-    before: float
+    started: float
     begun: bool = False
     failed: Facts | None = None
     noted: RetryableError | None = None
@@ -190,7 +197,7 @@ class _Call:
             )
             return True
         # Slept time counts too, where a test's sleep lets none pass.
-        passed = self.before + max(state.seconds_since_start or 0.0, state.idle_for)
+        passed = max(self.rules.busy() - self.started, state.idle_for)
         return (
             state.attempt_number > policy.retries
             or passed + state.upcoming_sleep > policy.deadline

@@ -12,7 +12,7 @@ from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters.budget import Budget
 from convsim_fp.interpreters.own_loop import in_own_loop
 from convsim_fp.interpreters.perform import is_async
-from convsim_fp.interpreters.plan import Planned, RulesOf, plan
+from convsim_fp.interpreters.plan import Only, Planned, RulesOf, plan
 from convsim_fp.interpreters.ports import OpenedPorts, Ports, PortsOf, Sink, Tracer, no_sink
 from convsim_fp.interpreters.rebuilding import Resumed
 from convsim_fp.interpreters.run import NO_LIMITS, Around, Finished, Run
@@ -37,6 +37,7 @@ async def aconverse_all(
     budget: Budget = NO_LIMITS,
     resumed: Mapping[str, Resumed] = NOTHING_RESUMED,
     around: Around | None = None,
+    only: Only | None = None,
 ) -> tuple[State, ...]:
     """Run every case `trials` times, at most `concurrency` sessions at once; states in order.
 
@@ -46,12 +47,15 @@ async def aconverse_all(
     fails does not touch the others; what the sink or `finished` raises stops them all, and is
     raised. When the `budget` is used up, nothing new is asked, and the sessions that go on stop as
     *budget*. A session whose id is in `resumed` goes on from there. `around` is composed around
-    what performs a request, for each session. Raises `InvalidSpec` before the first call.
+    what performs a request, for each session. `only` says which sessions are run here, for a runner
+    that spreads them over processes or machines. Raises `InvalidSpec` before the first call.
 
     When its task is cancelled, the states are with the cause: ``RunCancelled.behind(error)``.
     Signals are the business of whoever runs the loop; `asyncio.run` makes Ctrl-C a cancellation.
     """
-    planned = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
+    planned = _prepared(
+        cases, rules, ports, trials, seed, concurrency, sink, tracer, finished, only
+    )
     run = Run(planned, ports, concurrency, sink, tracer, finished, budget, resumed, around)
     return await run.go()
 
@@ -70,6 +74,7 @@ def converse_all(
     budget: Budget = NO_LIMITS,
     resumed: Mapping[str, Resumed] = NOTHING_RESUMED,
     around: Around | None = None,
+    only: Only | None = None,
 ) -> tuple[State, ...]:
     """`aconverse_all` for synchronous code, also where a loop already runs (a notebook).
 
@@ -83,7 +88,9 @@ def converse_all(
     >>> [(state.session.id, state.phase.reason.value) for state in states]
     [('case-0/1', 'user_left')]
     """
-    planned = _prepared(cases, rules, ports, trials, seed, concurrency, sink, tracer, finished)
+    planned = _prepared(
+        cases, rules, ports, trials, seed, concurrency, sink, tracer, finished, only
+    )
     run = Run(planned, ports, concurrency, sink, tracer, finished, budget, resumed, around)
     return in_own_loop(run)
 
@@ -98,8 +105,9 @@ def _prepared(
     sink: Sink,
     tracer: Tracer | None,
     finished: Finished | None,
+    only: Only | None,
 ) -> tuple[Planned, ...]:
-    functions = {"sink": sink, "tracer": tracer, "finished": finished}
+    functions = {"sink": sink, "tracer": tracer, "finished": finished, "only": only}
     problems = (
         *_count_problems(trials=trials, concurrency=concurrency),
         *(() if isinstance(rules, Rules) else _function_problems(rules=rules)),
@@ -108,7 +116,7 @@ def _prepared(
     )
     if problems:
         raise InvalidSpec(problems)
-    return plan(cases, rules, trials=trials, seed=seed)
+    return plan(cases, rules, trials=trials, seed=seed, only=only)
 
 
 def _gives_ports(ports: object) -> bool:

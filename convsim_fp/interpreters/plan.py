@@ -15,9 +15,10 @@ from convsim_fp.core.requests import Session, new_session
 from convsim_fp.core.state import Rules, Speaking, State, Step
 from convsim_fp.errors import InvalidSpec, Problem
 
-__all__ = ["Planned", "RulesOf", "plan"]
+__all__ = ["Only", "Planned", "RulesOf", "plan"]
 
 RulesOf: TypeAlias = Callable[[TestCase], Rules]
+Only: TypeAlias = Callable[[Session], bool]
 
 
 @frozen
@@ -39,11 +40,17 @@ class Planned:
 
 
 def plan(
-    cases: Iterable[TestCase], rules: Rules | RulesOf, *, trials: int, seed: int
+    cases: Iterable[TestCase],
+    rules: Rules | RulesOf,
+    *,
+    trials: int,
+    seed: int,
+    only: Only | None = None,
 ) -> tuple[Planned, ...]:
     """The sessions of a run, in order: each case `trials` times, with a seed of its own each.
 
-    Raises `InvalidSpec` with all problems of the cases, of their names and of their rules.
+    Those that `only` does not want are left out. Raises `InvalidSpec` with all problems of the
+    cases, of their names and of their rules.
     """
     if isinstance(cases, TestCase):
         raise InvalidSpec([Problem("cases", "is one TestCase, expected a list of them")])
@@ -54,12 +61,13 @@ def plan(
     each = [_rules(rules, index, case) for index, case in enumerate(listed)]
     if broken := [problem for one in each if not isinstance(one, Rules) for problem in one]:
         raise InvalidSpec(broken)
-    return tuple(
+    planned = (
         Planned(one, case, new_session(_name(index, case), trial, seed))
         for index, (case, one) in enumerate(zip(listed, each, strict=True))
         if isinstance(one, Rules)
         for trial in range(1, trials + 1)
     )
+    return tuple(one for one in planned if only is None or only(one.session))
 
 
 def _rules(rules: Rules | RulesOf, index: int, case: TestCase) -> Rules | tuple[Problem, ...]:

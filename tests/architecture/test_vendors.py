@@ -32,6 +32,7 @@ VENDORS = (
     "callables",
     "case_files",
     "journal_files",
+    "limits",
     "litellm",
     "openai_http",
     "retries",
@@ -72,6 +73,7 @@ def test_every_vendor_has_its_home() -> None:
 def test_every_module_has_its_place() -> None:
     shared = {
         "__init__",
+        "cache_hints",
         "hiding",
         "http_errors",
         "model_calls",

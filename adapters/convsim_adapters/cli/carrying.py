@@ -16,13 +16,18 @@ import click
 from convsim_adapters.cli.output import BAD_INPUT, BROKEN, UNDER_RATE, console, refused, say, tell
 from convsim_adapters.cli.plain import printable
 from convsim_adapters.cli.to_mlflow import Wanted, ended_in_mlflow, in_mlflow
-from convsim_fp.errors import InvalidSpec, JournalError
+from convsim_fp.errors import InvalidSpec, JournalError, Problem
 
 if TYPE_CHECKING:
     from convsim_adapters.running.plans import Plan
     from convsim_adapters.running.results import Run
 
 __all__ = ["called", "carried_out", "reported"]
+
+ALONE = (
+    "is above 1, and the spans of an agent are caught in the process of the run: leave one of it "
+    "and --mlflow away, and afterwards write the run to MLflow with convsim export DIR"
+)
 
 
 def carried_out(
@@ -47,8 +52,12 @@ def carried_out(
         execute,
         run_directory,
     )
+    from convsim_adapters.running.processes import WorkerLost  # noqa: PLC0415
+    from convsim_fp.interpreters import no_sink  # noqa: PLC0415
 
     beginning = more.get("beginning", FRESH)
+    if mlflow is not None and plan.settings.processes > 1:
+        return refused(InvalidSpec([Problem("--processes", ALONE)]))
     sessions = plan.sessions - len(beginning.whole)
     watch = watching(console(err=True), sessions, plan.settings.concurrency)
     out = run_directory(out) if mlflow is not None else out
@@ -59,8 +68,14 @@ def carried_out(
                 # What an agent prints is not what the command says.
                 with nullcontext(Quiet()) if quiet else watch as told, redirect_stdout(sys.stderr):
                     watching_too = told if there is None else there.beside(told)
-                    sink, finished = watching_too.entry, watching_too.finished
-                    run = execute(plan, out=out, sink=sink, finished=finished, **more)
+                    run = execute(
+                        plan,
+                        out=out,
+                        sink=watching_too.entry if plan.settings.processes == 1 else no_sink,
+                        finished=watching_too.finished,
+                        following=told.following,
+                        **more,
+                    )
             except SimulationInterrupted as error:
                 say(str(error))
                 run = error.run
@@ -68,7 +83,7 @@ def carried_out(
                 ended_in_mlflow(there, run)
     except InvalidSpec as error:
         return refused(error)
-    except JournalError as error:
+    except (JournalError, WorkerLost) as error:
         say(f"error: {error}")
         return BAD_INPUT if isinstance(error, RunInUse) else BROKEN
     return reported(run, as_json=as_json, quiet=quiet, fail_under=fail_under)

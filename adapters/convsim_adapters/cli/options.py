@@ -74,6 +74,10 @@ def _number(name: str, *, least: int, **told: Any) -> Decorator:
     return _option(name, type=click.IntRange(min=least), metavar="N", **told)
 
 
+def _most(name: str, of: str) -> Decorator:
+    return click.option(name, type=click.IntRange(min=1), metavar="N", help=of)
+
+
 ABOVE_0 = click.FloatRange(min=0, min_open=True)
 
 READING = (
@@ -129,7 +133,10 @@ PLAYING = (
     _number("--max-turns", least=1, default=10, help="Turns of a session."),
     _number("--max-asks", least=1, default=3, help="Questions to a model for one decision."),
     _number("--trials", least=1, default=1, help="Sessions for each case."),
-    _number("--concurrency", least=1, default=50, help="Sessions at once."),
+    _number("--processes", least=1, default=1, help="Processes that share the sessions."),
+    _number("--concurrency", least=1, default=200, help="Sessions at once."),
+    _most("--rpm", "Requests a minute to each model. Default: no limit."),
+    _most("--tpm", "Tokens a minute, in and out, of each model. Default: no limit."),
     click.option(
         "--overlap/--no-overlap",
         default=None,
@@ -147,9 +154,7 @@ PLAYING = (
         help="Seconds for one attempt of a model's call, and for one call of the agent.",
     ),
     click.option("--max-cost", type=ABOVE_0, metavar="USD", help="US dollars that a run may cost."),
-    click.option(
-        "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that a run may use."
-    ),
+    _most("--max-tokens", "Tokens that a run may use."),
     click.option("--max-seconds", type=ABOVE_0, metavar="S", help="Seconds that a run may take."),
     click.option(
         "--agent-state",

@@ -13,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, tokens
-from convsim_adapters.running.recording import Watch
-from convsim_adapters.running.results import SessionResult, Usage
-from convsim_fp.core import CallAgent
+from convsim_adapters.running.recording import Tally
+from convsim_adapters.running.results import SessionResult
 from convsim_fp.interpreters import Entry
 
 __all__ = ["Progress", "Quiet", "watching"]
@@ -30,28 +29,37 @@ class Quiet:
     def entry(self, entry: Entry) -> None:
         """Pass over an entry."""
 
+    def following(self, tally: Tally, running: int) -> None:
+        """Pass over what other processes did."""
+
     def finished(self, result: SessionResult) -> None:
         """Pass over a session."""
 
 
 @define
 class Progress:
-    """How far a run is. It changes in the thread of the run and is read in that of the terminal."""
+    """How far a run is. It changes in the thread of the run and is read in that of the terminal.
+
+    `running` is how many sessions go on, where somebody else knows it better.
+    """
 
     total: int
     at_once: int
     done: int = 0
     achieved: int = 0
     failed: int = 0
-    turns: int = 0
-    usage: Usage = Factory(Usage)
+    tally: Tally = Factory(Tally)
+    running: int | None = None
     lines: Console | None = None
     told: int = 0
 
     def entry(self, entry: Entry) -> None:
         """Count what an entry tells."""
-        self.usage = self.usage.after(entry)
-        self.turns += isinstance(entry.request, CallAgent) and not entry.wasted
+        self.tally = self.tally.after(entry)
+
+    def following(self, tally: Tally, running: int) -> None:
+        """Count what other processes did."""
+        self.tally, self.running = self.tally.plus(tally), running
 
     def finished(self, result: SessionResult) -> None:
         """Count a session that ended; without a terminal, a line for every tenth of them."""
@@ -65,13 +73,15 @@ class Progress:
 
     def words(self) -> str:
         """The state of the run in one line."""
+        left, usage = self.total - self.done, self.tally.usage
+        running = self.at_once if self.running is None else self.running
         parts = [
             f"{self.done}/{count(self.total, 'session')}",
-            f"{min(self.at_once, self.total - self.done)} running",
-            count(self.turns, "turn"),
+            f"{min(running, left)} running",
+            count(self.tally.turns, "turn"),
         ]
-        if self.usage.tokens is not None or self.usage.unpriced:
-            parts += [tokens(self.usage.tokens), cost(self.usage)]
+        if usage.tokens is not None or usage.unpriced:
+            parts += [tokens(usage.tokens), cost(usage)]
         parts.append(f"{self.achieved} achieved")
         if self.failed:
             parts.append(f"{self.failed} failed")
@@ -85,7 +95,7 @@ class Progress:
 
 
 @contextmanager
-def watching(console: Console, sessions: int, at_once: int) -> Generator[Watch]:
+def watching(console: Console, sessions: int, at_once: int) -> Generator[Progress]:
     """Show the progress of a run on a console as long as the block goes on."""
     if not console.is_terminal:
         yield Progress(sessions, at_once, lines=console)

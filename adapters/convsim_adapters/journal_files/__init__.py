@@ -3,11 +3,12 @@
     DIR/journal/0001.jsonl    segments, in the order in which they were begun
     DIR/journal/lock          held as long as a run writes, freed with its process, however it ends
     DIR/journal/owner.json    who holds it
+    DIR/journal/0002.lock     held by the worker that writes that segment, where a run has workers
 
 What the lines hold is the pure package's business: `convsim_fp.journal`.
 """
 
-from convsim_adapters.journal_files.locking import RunInUse, locked
+from convsim_adapters.journal_files.locking import RunInUse, held, locked
 from convsim_adapters.journal_files.places import JOURNAL, segments_of
 from convsim_adapters.journal_files.reading import (
     clear_unstarted,
@@ -25,6 +26,7 @@ __all__ = [
     "clear_unstarted",
     "extent_of",
     "has_journal",
+    "held",
     "journal_writer",
     "load_journal",
     "locked",

@@ -1,4 +1,8 @@
-"""One run at a time for each directory: a lock of the system, which no kill leaves behind."""
+"""One run at a time for each directory: locks of the system, which no kill leaves behind.
+
+A run that shares its sessions with other processes has a lock of each of their segments beside its
+own: they end with it, but where it was killed some of them may write for a moment more.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,16 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
+from time import monotonic
 from typing import Any, cast
 
-from convsim_adapters.journal_files.places import JOURNAL, LOCK, OWNER, PRIVATE
+from convsim_adapters.journal_files.places import HELD, JOURNAL, LOCK, OWNER, PRIVATE, lock_of
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.errors import JournalError
 
-__all__ = ["RunInUse", "locked"]
+__all__ = ["RunInUse", "held", "locked"]
+
+PATIENCE = 5.0  # seconds that the workers of a killed run have to end
 
 
 class RunInUse(JournalError):
@@ -27,7 +34,8 @@ def locked(directory: Path) -> Generator[None]:
     """Hold the lock of a run's directory, which exists, as long as the block goes on.
 
     Raises `RunInUse` that names the process which holds it, and `JournalError` where the directory
-    cannot be written. The lock of a process that was killed is free.
+    cannot be written. The lock of a process that was killed is free; what its workers still write
+    is waited for.
     """
     filelock = import_vendor("filelock", extra="cli")
     journal = directory / JOURNAL
@@ -40,12 +48,46 @@ def locked(directory: Path) -> Generator[None]:
     except OSError as error:
         raise JournalError(f"{directory} cannot be written: {error.strerror}") from error
     try:
+        _wait_for_workers(journal)
         _sign(journal / OWNER)
         yield
     finally:
         with suppress(OSError):
             (journal / OWNER).unlink()
         lock.release()
+
+
+@contextmanager
+def held(segment: Path) -> Generator[None]:
+    """Hold a segment as long as the block goes on, so that meanwhile no other run begins there."""
+    filelock = import_vendor("filelock", extra="cli")
+    place = lock_of(segment)
+    lock = filelock.FileLock(place, mode=PRIVATE, thread_local=False)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise JournalError(f"{place} cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):
+            place.unlink()
+
+
+def _wait_for_workers(journal: Path) -> None:
+    filelock = import_vendor("filelock", extra="cli")
+    until = monotonic() + PATIENCE
+    for place in sorted(journal.glob(f"*{HELD}")):
+        left = max(0.0, until - monotonic())
+        try:
+            with filelock.FileLock(place, timeout=left, mode=PRIVATE, thread_local=False):
+                pass
+        except filelock.Timeout:
+            what = f"a process of a run that was killed still writes {place.stem}.jsonl"
+            raise RunInUse(f"{journal.parent} is in use: {what}; wait for it, or stop it") from None
+        with suppress(OSError):
+            place.unlink()
 
 
 def _sign(path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["JOURNAL", "LOCK", "OWNER", "PRIVATE", "next_segment", "segments_of"]
+__all__ = ["HELD", "JOURNAL", "LOCK", "OWNER", "PRIVATE", "lock_of", "next_segment", "segments_of"]
 
 JOURNAL = "journal"
 LOCK, OWNER = "lock", "owner.json"
+HELD = ".lock"
 PRIVATE = 0o600
 SEGMENT = re.compile(r"(\d{4,9})\.jsonl", re.ASCII)
 
@@ -23,6 +24,11 @@ def next_segment(directory: Path) -> Path:
     """The place of the segment that would be begun now."""
     numbers = [int(name[1]) for _, name in _named(directory / JOURNAL)]
     return directory / JOURNAL / f"{max(numbers, default=0) + 1:04}.jsonl"
+
+
+def lock_of(segment: Path) -> Path:
+    """The place of the lock that whoever writes a segment holds, where it is not the run itself."""
+    return segment.with_suffix(HELD)
 
 
 def _named(journal: Path) -> list[tuple[Path, re.Match[str]]]:

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from attrs import Factory, define
 
-from convsim_adapters.journal_files.places import JOURNAL, PRIVATE, next_segment
+from convsim_adapters.journal_files.places import PRIVATE, next_segment
 from convsim_fp.core import Request, Session, State, TestCase, freeze_object
 from convsim_fp.errors import JournalError
 from convsim_fp.interpreters import APerform, Entry, Observed
@@ -156,12 +156,7 @@ def journal_writer(
     The lock of the directory is the caller's business (`locked`), where several may write. Raises
     `JournalError` where it cannot be written.
     """
-    path = next_segment(directory)
-    try:
-        (directory / JOURNAL).mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, PRIVATE)
-    except OSError as error:
-        raise JournalError(f"{path} cannot be written: {error.strerror}") from error
+    path, file = _new_segment(directory)
     writer = JournalWriter(path, file, durability)
     try:
         writer.write(_plain_header(directory) if header is None else header)
@@ -173,6 +168,19 @@ def journal_writer(
             os.fdatasync(file)
     finally:
         os.close(file)
+
+
+def _new_segment(directory: Path) -> tuple[Path, int]:
+    """A segment of one's own and its file; of several that begin one at once each gets another."""
+    path = next_segment(directory)
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, PRIVATE)
+        except OSError as error:
+            taken, path = path, next_segment(directory)
+            if not isinstance(error, FileExistsError) or path == taken:  # else others were quicker
+                raise JournalError(f"{taken} cannot be written: {error.strerror}") from error
 
 
 def _plain_header(directory: Path) -> Header:

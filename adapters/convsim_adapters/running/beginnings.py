@@ -9,7 +9,7 @@ from attrs import frozen
 
 from convsim_adapters.running.recording import Record
 from convsim_fp.interpreters import Resumed
-from convsim_fp.journal import Discarded, Parent, Snapshot
+from convsim_fp.journal import Check, Discarded, Parent, Snapshot
 
 __all__ = ["FRESH", "Beginning", "Origin"]
 
@@ -37,7 +37,8 @@ class Beginning:
     any more. `in_flight` is how many requests may have been sent and not answered when an earlier
     process ended; they are sent again. `goes_on` says that the run is there already, and `extent`
     how much of its journal was read: where it has grown since, somebody else went on with it. `key`
-    is the run's own, which no other has; a fresh one is drawn where it is empty.
+    is the run's own, which no other has; a fresh one is drawn where it is empty. `check` is how far
+    what is recorded has to agree with what is asked now.
     """
 
     resumed: Mapping[str, Resumed] = NONE
@@ -49,6 +50,7 @@ class Beginning:
     goes_on: bool = False
     extent: tuple[int, ...] = ()
     key: str = ""
+    check: Check = "content"
 
 
 FRESH = Beginning()

@@ -10,49 +10,33 @@ from pathlib import Path
 from secrets import token_hex
 from time import monotonic
 
-from attrs import Factory, asdict, evolve, field, frozen
+from attrs import Factory, asdict, evolve, frozen
 
-from convsim_adapters.hiding import hiding_logs
 from convsim_adapters.journal_files import (
-    JournalWriter,
     RunInUse,
     clear_unstarted,
     extent_of,
     journal_writer,
     locked,
 )
-from convsim_adapters.running.agents import ChosenAgent
 from convsim_adapters.running.beginnings import FRESH, Beginning
+from convsim_adapters.running.conduct import Conduct, list_sessions, unchanged
 from convsim_adapters.running.headers import header_of
-from convsim_adapters.running.hidden import hidden, hiding
-from convsim_adapters.running.opening import ports_of
 from convsim_adapters.running.plans import Plan
-from convsim_adapters.running.public import public_settings, secrets_of
-from convsim_adapters.running.recording import Recorder
+from convsim_adapters.running.public import public_settings
+from convsim_adapters.running.recording import Recorder, Tally
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_adapters.running.run_files import RunFiles
-from convsim_fp.core import Rules, Session, State, TestCase, new_session
+from convsim_adapters.running.shards import sessions_planned
+from convsim_fp.core import State
 from convsim_fp.errors import InvalidSpec, Problem
-from convsim_fp.interpreters import (
-    APerform,
-    Around,
-    Budget,
-    Entry,
-    RunInterrupted,
-    Sink,
-    converse_all,
-    no_sink,
-)
+from convsim_fp.interpreters import Around, Budget, RunInterrupted, Sink, no_sink
+from convsim_fp.journal import Header
 
 __all__ = ["SimulationInterrupted", "execute", "run_directory", "sessions_planned"]
 
 RUNS = Path("runs")
 KEY_BYTES = 8
-
-
-def unchanged(perform: APerform) -> APerform:
-    """Nothing around it."""
-    return perform
 
 
 class SimulationInterrupted(RunInterrupted):
@@ -74,137 +58,129 @@ def execute(
     save: bool = True,
     sink: Sink = no_sink,
     finished: Callable[[SessionResult], object] | None = None,
+    following: Callable[[Tally, int], object] | None = None,
     beginning: Beginning = FRESH,
     around: Around = unchanged,
 ) -> Run:
     """Carry out a plan; the second half of `simulate`, and of what goes on from a journal.
 
-    `around` is composed around what performs a request, below what hides and records.
+    `around` is composed around what performs a request, below what hides and records. Where several
+    processes share the run there is neither a `sink` nor an `around`; instead `following` is told
+    now and then what they did, and how many sessions go on.
     """
     if plan.agent is None:
         raise InvalidSpec([Problem("agent", "is missing; say whom to talk to")])
-    began, begun = datetime.now(UTC), monotonic()
-    recorder = Recorder(sink, dict(beginning.records))
+    told = _Told(plan, Recorder(sink, dict(beginning.records)), finished)
     if not save:
-        return _Conduct(plan, plan.agent, beginning, recorder, begun, finished, around).run()
-    files = RunFiles(run_directory(out, began), _header(plan, began, beginning))
-    with _kept(files, plan, beginning, began) as journal:
-        conduct = _Conduct(
-            plan, plan.agent, beginning, recorder, begun, finished, around, files, journal
+        conduct = Conduct(
+            plan, plan.agent, beginning, told.recorder, told.begun, told.ended, around
         )
-        try:
-            return conduct.run()
-        except RunInterrupted:
-            raise
-        except BaseException as error:
-            files.broken(f"{type(error).__name__} stopped it", ended=_stamp(datetime.now(UTC)))
-            raise
-
-
-@frozen
-class _Conduct:
-    """One run from its first request to its result."""
-
-    plan: Plan
-    agent: ChosenAgent
-    beginning: Beginning
-    recorder: Recorder
-    begun: float
-    tell: Callable[[SessionResult], object] | None
-    inner: Around
-    files: RunFiles | None = None
-    journal: JournalWriter | None = None
-    secrets: tuple[str, ...] = field(
-        default=Factory(lambda self: secrets_of(self.plan), takes_self=True), repr=False
-    )
-
-    def run(self) -> Run:
-        """Converse, and sum up; `SimulationInterrupted` has the run of what a signal ended."""
-        try:
-            with hiding_logs(self.secrets):
-                states = self.converse()
-            return self.ended(states)
-        except RunInterrupted as error:
-            raise SimulationInterrupted(self.ended(error.states, error.signal), error) from error
-
-    def converse(self) -> tuple[State, ...]:
-        """All sessions, from where they begin."""
-        settings = self.plan.settings
-        rules = {one.case.id: one.rules for one in self.plan.cases}
-
-        def rules_of(case: TestCase) -> Rules:
-            return rules[case.id]
-
-        return converse_all(
-            [one.case for one in self.plan.cases],
-            rules_of,
-            ports_of(self.plan, self.agent, self.may_go_on),
-            trials=settings.trials,
-            seed=settings.seed,
-            concurrency=settings.concurrency,
-            sink=self.take,
-            finished=self.finish,
-            budget=self.plan.budget,
-            resumed=self.beginning.resumed,
-            around=self.around,
-        )
-
-    def around(self, perform: APerform) -> APerform:
-        """What every request goes through."""
-        performed = hiding(self.inner(perform), self.secrets)
-        return performed if self.journal is None else self.journal.durable(performed)
-
-    def may_go_on(self) -> bool:
-        """Whether a call that failed may be tried again."""
-        seconds = monotonic() - self.begun
-        return self.plan.budget.used_up(self.recorder.spent, seconds) is None
-
-    def take(self, entry: Entry) -> None:
-        """Record an entry before it is acted on."""
-        if self.journal is not None:
-            self.journal.entry(entry)
-        self.recorder.sink(entry)
-
-    def finish(self, state: State) -> None:
-        """Record how a session ended, unless it had before."""
-        if state.session.id in self.beginning.whole:
-            return
-        state = hidden(state, self.secrets)
-        if self.journal is not None:
-            self.journal.ended(state)
-        if self.tell is not None:
-            self.tell(self.recorder.result(state))
-
-    def ended(self, states: Sequence[State], interrupted: str | None = None) -> Run:
-        """The result; what was cut short is recorded as such."""
-        told = tuple(hidden(state, self.secrets) for state in states)
-        if self.journal is not None:
-            self.journal.cut(told)
-        results = tuple(self.recorder.result(state) for state in told)
-        directory = None if self.files is None else self.files.directory
-        run = Run(results, directory, monotonic() - self.begun, interrupted)
-        run = evolve(run, doubts=tuple(_blind_budgets(self.plan.budget, run)))
-        if self.files is None:
-            return run
-        return self.files.end(run, ended=_stamp(datetime.now(UTC)))
-
-
-@contextmanager
-def _kept(
-    files: RunFiles, plan: Plan, beginning: Beginning, began: datetime
-) -> Generator[JournalWriter]:
-    """The files of a run, under its lock: made, or gone on with."""
-    files.make(new=not beginning.goes_on)
-    header = header_of(
-        plan, files.directory.name, _stamp(began), beginning.key or token_hex(KEY_BYTES)
-    )
-    with locked(files.directory):
-        _check_still_so(files, beginning)
+        return told.run(conduct.converse)
+    files = RunFiles(run_directory(out, told.began), _header(plan, told.began, beginning))
+    if plan.settings.processes > 1 and around is unchanged:
+        if sink is not no_sink:
+            raise InvalidSpec([Problem("sink", SINK)])
+        return _shared(plan, beginning, told, files, following)
+    with _kept(files, plan, beginning, told.began) as header:
         durability = plan.settings.durability
         with journal_writer(files.directory, header, durability=durability) as journal:
             files.begin()
-            _list_sessions(journal, plan, beginning)
-            yield journal
+            list_sessions(journal, plan, beginning)
+            conduct = Conduct(
+                plan,
+                plan.agent,
+                beginning,
+                told.recorder,
+                told.begun,
+                told.ended,
+                around,
+                journal,
+            )
+            return told.run(conduct.converse, files)
+
+
+SINK = (
+    "is told every entry in the process of the run, and processes is above 1: read the journal "
+    "(load_journal) while it goes on, or run it with one process"
+)
+
+
+def _shared(
+    plan: Plan,
+    beginning: Beginning,
+    told: _Told,
+    files: RunFiles,
+    following: Callable[[Tally, int], object] | None,
+) -> Run:
+    """Let worker processes carry it out, which are there before anything is recorded."""
+    from convsim_adapters.running.sharing import gathered  # noqa: PLC0415  not for one process
+
+    with (
+        gathered(
+            plan,
+            beginning,
+            told.recorder,
+            begun=told.begun,
+            ended=told.ended,
+            following=following,
+        ) as workers,
+        _kept(files, plan, beginning, told.began) as header,
+    ):
+        durability = plan.settings.durability
+        with journal_writer(files.directory, header, durability=durability) as journal:
+            files.begin()
+            list_sessions(journal, plan, beginning)
+        return told.run(lambda: workers.converse(files.directory, header), files)
+
+
+@frozen
+class _Told:
+    """What is said of a run: each session as it ends, and at last the whole."""
+
+    plan: Plan
+    recorder: Recorder
+    finished: Callable[[SessionResult], object] | None
+    began: datetime = Factory(lambda: datetime.now(UTC))
+    begun: float = Factory(monotonic)
+
+    def ended(self, state: State) -> None:
+        """A session has come to its end."""
+        if self.finished is not None:
+            self.finished(self.recorder.result(state))
+
+    def run(self, converse: Callable[[], Sequence[State]], files: RunFiles | None = None) -> Run:
+        """Converse, and sum up; `SimulationInterrupted` has the run of what a signal ended."""
+        try:
+            return self._summed_up(converse(), files)
+        except RunInterrupted as error:
+            run = self._summed_up(error.states, files, error.signal)
+            raise SimulationInterrupted(run, error) from error
+        except BaseException as error:
+            if files is not None:
+                why = f"{type(error).__name__} stopped it"
+                files.broken(why, ended=_stamp(datetime.now(UTC)))
+            raise
+
+    def _summed_up(
+        self, states: Sequence[State], files: RunFiles | None, interrupted: str | None = None
+    ) -> Run:
+        results = tuple(self.recorder.result(state) for state in states)
+        directory = None if files is None else files.directory
+        run = Run(results, directory, monotonic() - self.begun, interrupted)
+        run = evolve(run, doubts=tuple(_blind_budgets(self.plan.budget, run)))
+        if files is None:
+            return run
+        return files.end(run, ended=_stamp(datetime.now(UTC)))
+
+
+@contextmanager
+def _kept(files: RunFiles, plan: Plan, beginning: Beginning, began: datetime) -> Generator[Header]:
+    """The files of a run, under its lock: made, or gone on with; the header of what is recorded."""
+    files.make(new=not beginning.goes_on)
+    key = beginning.key or token_hex(KEY_BYTES)
+    with locked(files.directory):
+        _check_still_so(files, beginning)
+        yield header_of(plan, files.directory.name, _stamp(began), key)
 
 
 def _check_still_so(files: RunFiles, beginning: Beginning) -> None:
@@ -215,30 +191,6 @@ def _check_still_so(files: RunFiles, beginning: Beginning) -> None:
     elif extent_of(files.directory) != beginning.extent:
         what = "was gone on with by another process just now; look at it, and start this again"
         raise RunInUse(f"{files.directory} {what}")
-
-
-def _list_sessions(journal: JournalWriter, plan: Plan, beginning: Beginning) -> None:
-    """Record every session that is not whole, before the first of them begins."""
-    snapshots = {one.snapshot.digest: one.snapshot for one in beginning.origins.values()}
-    for snapshot in snapshots.values():
-        journal.write(snapshot)
-    for discarded in beginning.discarded:
-        journal.write(discarded)
-    for session, case in sessions_planned(plan):
-        if session.id not in beginning.whole:
-            origin = beginning.origins.get(session.id)
-            if origin is None:
-                journal.begin(session, case)
-            else:
-                journal.begin(session, case, origin.snapshot, origin.parent)
-
-
-def sessions_planned(plan: Plan) -> Iterator[tuple[Session, TestCase]]:
-    """The sessions of a plan in order, each with its case."""
-    settings = plan.settings
-    for one in plan.cases:
-        for trial in range(1, settings.trials + 1):
-            yield new_session(str(one.case.id), trial, settings.seed), one.case
 
 
 def _blind_budgets(budget: Budget, run: Run) -> Iterator[str]:

@@ -21,7 +21,7 @@ __all__ = ["changed_cases", "changed_settings", "header_of", "is_nameless", "rec
 # What cannot change how a conversation goes, but only when it goes on and when it stops.
 FREE = frozenset(
     "client concurrency durability file_format files max_cost max_seconds max_tokens overlap "
-    "retries select timeout withheld".split()
+    "processes retries rpm select timeout tpm withheld".split()
 )
 NAMELESS = re.compile(r"^__main__:|<(?:lambda|locals)>")
 PLAYED = ("user", "goal_check", "user_model", "goal_model")

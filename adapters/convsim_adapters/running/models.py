@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal, cast
@@ -20,6 +21,7 @@ Client = Literal["auto", "direct", "litellm"]
 
 CLIENTS: tuple[Client, ...] = ("auto", "direct", "litellm")
 
+BASES = ("api_base", "base_url")
 CONNECTION = (
     "api_base",
     "api_key",
@@ -36,13 +38,24 @@ CONNECTION = (
 class ChosenModel:
     """A model port with the name to call it by, and which of our clients makes the calls, if any.
 
-    `listed` is the name that its price is found by.
+    `listed` is the name that its price is found by, `place` is where it is asked.
     """
 
     name: str
     port: Model
     client: Literal["direct", "litellm"] | None = None
     listed: str = ""
+    place: str = ""
+
+    @property
+    def key(self) -> str:
+        """The same for the same model at the same place, whoever asks it and in any process."""
+        return f"{self.listed or self.name} at {self.place}"
+
+    @property
+    def shown(self) -> str:
+        """The name in messages: that of the model, also where it was named by an address."""
+        return f"{self.listed} at {self.name}" if is_url(self.name) else self.name
 
     def price_known(self) -> bool:
         """Whether the cost of its answers can be known; a port of somebody's own may tell it."""
@@ -102,8 +115,9 @@ def choose_model(
         raise InvalidSpec([Problem(field, what)])
     from convsim_adapters.litellm import litellm_model  # noqa: PLC0415  heavy
 
-    port = litellm_model(given, params=params, timeout=timeout)
-    return ChosenModel(given, port, "litellm", given)
+    port, told = litellm_model(given, params=params, timeout=timeout), params or {}
+    place = next((str(told[key]) for key in BASES if told.get(key)), "")
+    return ChosenModel(given, port, "litellm", given, place)
 
 
 def _is_direct(name: str, params: Params | None, client: Client) -> bool:
@@ -115,11 +129,12 @@ def _is_direct(name: str, params: Params | None, client: Client) -> bool:
 
 
 def _direct(name: str, params: Params | None, timeout: float) -> ChosenModel:
-    from convsim_adapters.openai_endpoint import model_of  # noqa: PLC0415  not for --help
+    from convsim_adapters.openai_endpoint import endpoint_of_model  # noqa: PLC0415  not for --help
     from convsim_adapters.openai_http import openai_model  # noqa: PLC0415  loads aiohttp
 
     port = openai_model(name, params=params, timeout=timeout)
-    return ChosenModel(name, port, "direct", model_of(name, params or {}))
+    endpoint = endpoint_of_model(name, params or {}, os.environ)
+    return ChosenModel(name, port, "direct", endpoint.model, endpoint.url)
 
 
 def judges_params(user_params: Params | None, goal_params: Params | None) -> Params:

@@ -53,7 +53,9 @@ class Settings:
     max_turns: int = 10
     max_asks: int = 3
     trials: int = 1
-    concurrency: int = 50
+    concurrency: int = 200
+    rpm: int | None = None
+    tpm: int | None = None
     overlap: bool | None = None
     seed: int = 0
     retries: int = 4
@@ -64,6 +66,7 @@ class Settings:
     agent_state: AgentState | None = None
     durability: Durability = "process"
     client: Client = "auto"
+    processes: int = 1
 
 
 @frozen
@@ -284,10 +287,15 @@ def _lost_params(settings: Settings) -> Iterator[Problem]:
 
 
 def _limit_problems(settings: Settings) -> Iterator[Problem]:
-    for name, least in (("trials", 1), ("concurrency", 1), ("retries", 0)):
+    for name, least in (("trials", 1), ("concurrency", 1), ("retries", 0), ("processes", 1)):
         value = cast("object", getattr(settings, name))
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             yield Problem(name, f"is {value!r:.80}, expected a whole number of at least {least}")
+    for name in ("rpm", "tpm"):
+        value = cast("object", getattr(settings, name))
+        if value is not None and (type(value) is not int or value < 1):
+            what = f"is {value!r:.80}, expected a whole number of at least 1, or None"
+            yield Problem(name, what)
     seed = cast("object", settings.seed)
     if isinstance(seed, bool) or not isinstance(seed, int):
         yield Problem("seed", f"is {seed!r:.80}, expected a whole number")

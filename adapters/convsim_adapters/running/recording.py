@@ -8,11 +8,32 @@ from typing import Protocol
 from attrs import Factory, define, frozen
 
 from convsim_adapters.running.results import SessionResult, Usage, facts_of
-from convsim_fp.core import State
+from convsim_fp.core import CallAgent, State
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
 from convsim_fp.journal import Recorded, SessionLog
 
-__all__ = ["Record", "Recorder", "Watch", "result_of"]
+__all__ = ["Record", "Recorder", "Tally", "Watch", "result_of"]
+
+
+@frozen
+class Tally:
+    """What so many entries come to, for whoever follows a run; `turns` counts the agent's replies.
+
+    >>> Tally(turns=2).plus(Tally(turns=1)).turns
+    3
+    """
+
+    usage: Usage = Factory(Usage)
+    turns: int = 0
+
+    def after(self, entry: Entry) -> Tally:
+        """Add one entry."""
+        turn = isinstance(entry.request, CallAgent) and not entry.wasted
+        return Tally(self.usage.after(entry), self.turns + turn)
+
+    def plus(self, other: Tally) -> Tally:
+        """Add what others come to."""
+        return Tally(self.usage.plus(other.usage), self.turns + other.turns)
 
 
 class Watch(Protocol):
@@ -67,6 +88,11 @@ class Recorder:
         self.records[name] = self.records.get(name, Record()).after(entry)
         self.spent = self.spent.after(entry)
         self.tell(entry)
+
+    def add(self, tally: Tally) -> None:
+        """Take in what other processes have spent."""
+        cost, tokens = tally.usage.cost or 0.0, tally.usage.tokens or 0
+        self.spent = Spent(self.spent.cost + cost, self.spent.tokens + tokens)
 
     def result(self, state: State) -> SessionResult:
         """The result of a session that has ended."""

@@ -15,6 +15,7 @@ from convsim_adapters.running.models import Client, Params
 from convsim_adapters.running.plans import AgentState, Settings, make_plan
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import GoalCheck, SimulatedUser
+from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Model, Sink, no_sink
 
 __all__ = ["SimulationInterrupted", "simulate"]
@@ -36,7 +37,9 @@ def simulate(
     max_turns: int = 10,
     max_asks: int = 3,
     trials: int = 1,
-    concurrency: int = 50,
+    concurrency: int = 200,
+    rpm: int | None = None,
+    tpm: int | None = None,
     overlap: bool | None = None,
     seed: int = 0,
     retries: int = 4,
@@ -47,6 +50,7 @@ def simulate(
     agent_state: AgentState | None = None,
     durability: Durability = "process",
     client: Client = "auto",
+    processes: int = 1,
     format: Format = "auto",
     select: str | Sequence[str] = (),
     out: str | Path | None = None,
@@ -78,6 +82,10 @@ def simulate(
     asks for the next user message while the judge is out; by default where both are models.
     `seed` and the case's id give each trial a seed of its own.
 
+    A model that answers 429, or not in time, is sent fewer requests at once, and none for as long
+    as it asks to wait. `rpm` and `tpm` are the requests, and the tokens in and out, that each model
+    gets in a minute; by default as many as there are.
+
     A model's call that fails for a passing reason is tried again up to `retries` times; `timeout`
     in seconds bounds one attempt, and one call of the agent, which is never tried again. When the
     run has used up `max_cost` (US dollars), `max_tokens` or `max_seconds`, nothing new is asked and
@@ -90,6 +98,9 @@ def simulate(
     later: nothing (``transcript``), what it keeps under the session's id (``session``), or what is
     in this process (``process``, the default where each session has an agent of its own). `sink` is
     told every entry, `finished` every session as it ends, in the thread of the run.
+
+    `processes` share the sessions, for agents that need the processor; they find the agent, and
+    functions of your own, by their names in their modules, and there is no `sink`.
 
     Raises `InvalidSpec` with all problems before the first call, `SimulationInterrupted` with the
     run at Ctrl-C, and `JournalError` where the disk refuses a record: nothing is paid for that
@@ -114,6 +125,8 @@ def simulate(
         max_asks=max_asks,
         trials=trials,
         concurrency=concurrency,
+        rpm=rpm,
+        tpm=tpm,
         overlap=overlap,
         seed=seed,
         retries=retries,
@@ -124,6 +137,10 @@ def simulate(
         agent_state=agent_state,
         durability=durability,
         client=client,
+        processes=processes,
     )
     plan = make_plan(cases, agent, settings, file_format=format, select=select)
+    if processes > 1 and not save:
+        what = f"is {processes}, which takes the files of a run; leave save as it is, or give 1"
+        raise InvalidSpec([Problem("processes", what)])
     return execute(plan, out=out, save=save, sink=sink, finished=finished)

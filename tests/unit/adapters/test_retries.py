@@ -193,6 +193,29 @@ def test_what_ends_the_run_during_a_wait_is_the_last_word(asynchronous) -> None:
     assert error.facts == Facts(cost=1.0, attempts=2, errors=("unavailable: down",) * 2)
 
 
+@pytest.mark.parametrize(("queued", "attempts"), [(0.0, 1), (3600.0, 2)])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_time_that_a_call_waits_for_its_turn_counts_to_no_deadline(
+    asynchronous, queued, attempts
+) -> None:
+    """Of the hour that the first attempt seems to take it waited as long as that."""
+    told = iter([0.0])
+    endpoint, policy = Endpoint([Unavailable("down")]), RetryPolicy(deadline=0.0)
+
+    async def model(request):
+        return endpoint(request)
+
+    async def no_sleep(seconds):
+        pass
+
+    given = (model, no_sleep) if asynchronous else (endpoint, lambda seconds: None)
+    retried = with_retries(
+        given[0], policy, sleep=given[1], chance=lambda: 0.0, waited=lambda: next(told, queued)
+    )
+    outcome(retried, asynchronous=asynchronous)
+    assert endpoint.asked == attempts
+
+
 def test_what_is_no_port_error_is_not_ours() -> None:
     with pytest.raises(ZeroDivisionError):
         with_retries(lambda request: 1 / 0, sleep=pytest.fail)(None)

@@ -134,28 +134,39 @@ asyncio.run(main())
 """
 )
 
-# What was imported and connected before does not count, as it does not in the bare loops.
+# What was imported and connected before does not count, as it does not in the bare loops; but the
+# start of other processes does.
 OURS = (
     SETTING
     + """
 import tempfile
+from pathlib import Path
 from convsim_adapters import simulate
 
+here = Path(tempfile.mkdtemp())
+sys.path.insert(0, str(here))
+(here / "desk.py").write_text(f'''
+import asyncio
+async def answer(messages):
+    await asyncio.sleep({AGENT})
+    return "Which order is it, please?"
+''')
 client = "litellm" if "litellm" in MORE else "direct"
 if client == "litellm":
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 MODEL = {"user_model": "openai/gpt-4o-mini", "client": client}
 cases = [{"goal": f"get the money back for order {n}"} for n in range(SESSIONS)]
-simulate(cases[:1], answer, **MODEL, save=False, max_turns=1)
+simulate(cases[:1], "desk:answer", **MODEL, save=False, max_turns=1)
 begun, used = time.perf_counter(), cpu()
 run = simulate(
     cases,
-    answer,
+    "desk:answer",
     **MODEL,
     max_turns=TURNS,
     concurrency=CONCURRENCY,
     overlap="sequence" not in MORE,
-    out=tempfile.mkdtemp() + "/run",
+    processes=2 if "two" in MORE else 1,
+    out=here / "run",
 )
 told(begun, used)
 assert run.stop_reasons == {"max_turns": SESSIONS}, run.stop_reasons

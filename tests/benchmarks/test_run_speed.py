@@ -64,7 +64,7 @@ def test_litellm_beside_a_bare_loop_of_litellm() -> None:
 
 
 def test_a_thousand_at_once_in_one_process_and_in_two() -> None:
-    scripts = {"bare": (BARE_AIOHTTP,), "ours": (OURS,), "two": (OURS, "processes=2")}
+    scripts = {"bare": (BARE_AIOHTTP,), "ours": (OURS,), "two": (OURS, "two")}
     with serving(MANY.model) as base:
         took = side_by_side(scripts, MANY, base, runs=3)
     bare = took["bare"].wall

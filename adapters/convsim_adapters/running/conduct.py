@@ -12,6 +12,7 @@ from convsim_adapters.journal_files import JournalWriter
 from convsim_adapters.limits import Sharing
 from convsim_adapters.running.agents import ChosenAgent
 from convsim_adapters.running.beginnings import Beginning
+from convsim_adapters.running.collecting import rarely_collected
 from convsim_adapters.running.hidden import hidden, hiding
 from convsim_adapters.running.opening import ports_of
 from convsim_adapters.running.plans import Plan
@@ -73,7 +74,7 @@ class Conduct:
         Raises `RunInterrupted` with all of them where a signal came.
         """
         try:
-            with hiding_logs(self.secrets):
+            with hiding_logs(self.secrets), rarely_collected():
                 return self._cut(self._converse())
         except RunInterrupted as error:
             error.states = self._cut(error.states)

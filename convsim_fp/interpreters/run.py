@@ -155,9 +155,11 @@ class Run:
                 return Observed(why, Facts(attempts=0))
             try:
                 async with asyncio.timeout_at(until):
-                    return await perform(request)
+                    observed = await perform(request)
             except TimeoutError:  # ours: what is performed raises none
                 return Observed(self.budget.out_of_time())
+            why = None if observed.facts.attempts else self.used_up()  # it waited for its turn
+            return observed if why is None else Observed(why, observed.facts)
 
         return performed
 

@@ -35,17 +35,11 @@ async def answer(messages):
 # The calls of one conversation, with prompts of the length that ours have.
 BARE = """
 from convsim_fp import AgentReplied, Generated, Rules, TestCase, goals, start, step, users
+from convsim_fp.core import thaw
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "rationale": {"type": "string"},
-        "result": {"type": "string", "enum": ["yes", "no"]},
-    },
-    "required": ["rationale", "result"],
-    "additionalProperties": False,
-}
-FORM = {"type": "json_schema", "json_schema": {"name": "reply", "schema": SCHEMA, "strict": True}}
+def form_of(schema):
+    form = schema and {"name": "reply", "schema": thaw(schema), "strict": True}
+    return form and {"type": "json_schema", "json_schema": form}
 
 def prompts():
     rules = Rules(users.prompted(), goals.prompted(), max_turns=TURNS)
@@ -53,7 +47,7 @@ def prompts():
     while waiting.requests:
         request = waiting.requests[0]
         if hasattr(request, "prompt"):
-            form = FORM if request.prompt.schema else None
+            form = form_of(request.prompt.schema)
             yield [message.as_dict() for message in request.messages], form
             text = '{"result": "no"}' if form else "It is about my order, number 7."
             seen = Generated(request.id, text)

@@ -103,11 +103,14 @@ def with_retries(
 
             async def after_the_first(request: Generate) -> Reply | str:
                 call.begin(first)
+                call.under_way = True
                 return await asking(request)
 
             retrying = tenacity.AsyncRetrying(**call.settings(), sleep=slept)
             try:
                 return call.reply(await retrying(after_the_first, request))
+            except asyncio.CancelledError as error:
+                raise error from call.given_up(error.__cause__)
             except PortError as error:
                 raise call.last(error) from error.__cause__
 
@@ -165,7 +168,8 @@ class _Call:
     failed: Facts | None = None
     noted: RetryableError | None = None
     cut_short: bool = False
-    given_up: str = ""
+    given_up_for: str = ""
+    under_way: bool = False
 
     def begin(self, first: PortError) -> None:
         """Raise, once, what the first attempt has raised already."""
@@ -192,7 +196,7 @@ class _Call:
         """Whether there is no next attempt."""
         policy, asked_for = self.rules.policy, _error_of(state).retry_after
         if asked_for is not None and asked_for > policy.longest_wait:
-            self.given_up = (
+            self.given_up_for = (
                 f"; it asks to wait {asked_for:g} s, longer than {policy.longest_wait:g} s"
             )
             return True
@@ -206,7 +210,7 @@ class _Call:
 
     def note(self, state: RetryCallState) -> None:
         """Add what a failed attempt cost."""
-        self.noted = _error_of(state)
+        self.noted, self.under_way = _error_of(state), False
         self.failed = self._with(_facts_of_error(self.noted))
 
     def go_on(self) -> None:
@@ -228,8 +232,14 @@ class _Call:
         facts = told or self._with(_facts_of_error(error))
         often = f" (after {facts.attempts} attempts)" if facts.attempts > 1 else ""
         error.facts = facts
-        error.args = (f"{error}{self.given_up}{often}",)
+        error.args = (f"{error}{self.given_up_for}{often}",)
         return error
+
+    def given_up(self, cause: BaseException | None) -> PortError:
+        """Why a call came to nothing that was cancelled, with what its attempts cost by then."""
+        told = cause.facts if isinstance(cause, PortError) else None
+        last = told if isinstance(told, Facts) else Facts(attempts=int(self.under_way))
+        return PortError("it was given up while it was tried again", facts=self._with(last))
 
     def _with(self, facts: Facts) -> Facts:
         return facts if self.failed is None else self.failed.plus(facts)

@@ -7,10 +7,11 @@ from typing import Any
 
 from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, State, Step
+from convsim_fp.errors import PortError
 from convsim_fp.interpreters.drive import forget, interrupt, take
 from convsim_fp.interpreters.interruption import ConversationCancelled, reason_of
 from convsim_fp.interpreters.perform import APerform, cancels
-from convsim_fp.interpreters.ports import Observed, Sink, no_sink
+from convsim_fp.interpreters.ports import NO_FACTS, Facts, Observed, Sink, no_sink
 
 __all__ = ["aconverse"]
 
@@ -57,10 +58,20 @@ async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink 
     finally:
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
-    forget(step, asked.values(), sink)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    forget(step, asked.values(), sink, {one.id: _spent(task) for task, one in tasks.items()})
     return step.state
+
+
+def _spent(given_up: asyncio.Future[Observed]) -> Facts:
+    """The facts of a request that was given up, where its port told them as it was cancelled."""
+    try:
+        given_up.exception()
+    except asyncio.CancelledError as error:
+        cause = error.__cause__
+        if isinstance(cause, PortError) and isinstance(cause.facts, Facts):
+            return cause.facts
+    return NO_FACTS
 
 
 def _stop_if_cancelled_since(me: asyncio.Task[Any] | None, before: int) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from convsim_fp.core.machine import step as next_step
 from convsim_fp.core.observations import Failed, Failure, Interrupted
-from convsim_fp.core.requests import Request
+from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, Step
-from convsim_fp.interpreters.ports import Entry, Observed, Sink
+from convsim_fp.interpreters.ports import NO_FACTS, Entry, Facts, Observed, Sink
 
 __all__ = ["forget", "interrupt", "take"]
+
+NOTHING: Mapping[RequestId, Facts] = MappingProxyType({})
 
 
 def take(rules: Rules, step: Step, request: Request, observed: Observed, sink: Sink) -> Step:
@@ -35,8 +38,14 @@ def interrupt(rules: Rules, step: Step, why: Interrupted, sink: Sink) -> Step:
     return next_step(rules, step.state, why)
 
 
-def forget(step: Step, requests: Iterable[Request], sink: Sink) -> None:
-    """Record as wasted what was asked and not answered before the conversation ended."""
+def forget(
+    step: Step, requests: Iterable[Request], sink: Sink, spent: Mapping[RequestId, Facts] = NOTHING
+) -> None:
+    """Record as wasted what was asked and not answered before the conversation ended.
+
+    `spent` are the facts of those that tell what they had cost by then.
+    """
     for request in requests:
         failure = Failure("forgotten", "the conversation ended before the answer came")
-        sink(Entry(step.state.session, request, Observed(Failed(request.id, failure)), wasted=True))
+        observed = Observed(Failed(request.id, failure), spent.get(request.id, NO_FACTS))
+        sink(Entry(step.state.session, request, observed, wasted=True))

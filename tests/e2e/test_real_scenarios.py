@@ -91,11 +91,11 @@ def test_with_every_failure_each_session_still_ends_typed(
     assert len({record["case_id"] for record in records}) == 114
     assert set(reasons(records)) <= TYPED
     assert set(loopback.failed) == set(FAILURES)
-    # A request that nobody waited for any more may have been sent again before it was forgotten.
+    # Of a request that nobody waited for any more it is not known whether it was under way already:
+    # litellm works for some milliseconds before it sends one. All else is known exactly.
     wasted = sum(record["usage"]["wasted"] for record in records)
     asked = sum(record["usage"]["requests"] for record in records)
-    assert models_attempts(records) <= loopback.count
-    assert loopback.count <= models_attempts(records) + RETRIES * wasted
+    assert models_attempts(records) - wasted <= loopback.count <= models_attempts(records)
     assert loopback.count <= (1 + RETRIES) * asked
     for record in records:
         if record["stop_reason"].endswith("_failed"):

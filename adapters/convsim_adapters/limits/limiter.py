@@ -34,7 +34,7 @@ log = logging.getLogger("convsim")
 
 
 class NotSent(PortError):
-    """A request that waited for its turn until nothing new may be asked any more."""
+    """A request that waited for its turn until it was given up, or nothing new may be asked."""
 
 
 def nobody(signal: Signal) -> None:
@@ -50,9 +50,9 @@ def waited() -> float:
 def limited(model: Model, limiter: Limiter) -> Model:
     """A model port whose requests are sent when the limiter lets them; it is below the retries.
 
-    The model is a coroutine function. What it raises is raised; a request that is given up while it
-    waits was never sent. Raises `TimedOut` for one that waited for `Limiter.patience` while no
-    request was answered well, and `NotSent`.
+    The model is a coroutine function. What it raises is raised; where a request is cancelled while
+    it waits, `NotSent` is the cause. Raises `TimedOut` for one that waited for `Limiter.patience`
+    while none was answered well, and `NotSent`; their facts say that they were never sent.
     """
     asking = cast("Callable[[Generate], Awaitable[Reply | str]]", model)
 
@@ -119,10 +119,11 @@ class Limiter:
         self.let_in()
         try:
             return await turn
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.left()  # it was let in just before, and is gone
-            raise
+            what = "it was given up while it waited for its turn"
+            raise error from NotSent(f"{self.name}: {what}", facts=UNSENT)
         finally:
             tired.cancel()
             WAITED.set(WAITED.get() + loop.time() - began)

@@ -24,7 +24,7 @@ ENDS = {
 KINDS = {"429": ("429",), "5xx": ("500", "503", "529"), "hang": ("hang",)}
 
 
-def agent(messages):
+async def agent(messages):
     return "Which order?"
 
 
@@ -113,3 +113,20 @@ def test_a_budget_that_is_used_up_ends_those_that_wait_and_sends_none_of_them() 
     run = waiting_run(answered=lambda: answers.append(1), max_tokens=900)
     assert {one.stop_reason for one in run.sessions} == {StopReason.BUDGET}
     assert len(answers) == 1
+
+
+def test_a_message_ahead_that_was_given_up_before_its_turn_was_never_sent() -> None:
+    """The judge has the last turn of the minute; its yes ends the session, and who still waits."""
+    asked = []
+
+    async def model(request):
+        asked.append(request.id.lane)
+        await asyncio.sleep(0)
+        return '{"rationale": "done", "result": "yes"}' if request.prompt.schema else "Hello."
+
+    run = simulate(
+        [{"goal": "a refund"}], agent, user_model=model, goal_model=model, rpm=2, save=False
+    )
+    assert [str(lane) for lane in asked] == ["user", "goal_check"]
+    of_agent = run.sessions[0].turns
+    assert (run.usage.wasted, run.usage.attempts - of_agent) == (1, len(asked))

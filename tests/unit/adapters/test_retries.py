@@ -233,3 +233,38 @@ def test_waits_grow_up_to_the_longest(policy, attempt, asked_for, chance) -> Non
 def test_a_policy_below_nothing_is_refused(name) -> None:
     with pytest.raises(ValueError, match=name):
         evolve(RetryPolicy(), **{name: -1})
+
+
+@pytest.mark.parametrize(("hangs_at", "attempts"), [("wait", 1), ("attempt", 2)])
+def test_a_call_that_is_given_up_tells_the_attempts_that_were_made(hangs_at, attempts) -> None:
+    """While it waits for the next attempt, and while that is under way."""
+    hanging = asyncio.Event()
+
+    async def hang(*_):
+        hanging.set()
+        await asyncio.sleep(3600)
+
+    async def flaky(request):
+        if not hanging.is_set() and not flaky.failed:
+            flaky.failed = True
+            raise Unavailable("down", facts=Facts(cost=0.5))
+        await hang()
+
+    async def pause(seconds):
+        if hangs_at == "wait":
+            await hang()
+
+    flaky.failed = False
+
+    async def main():
+        asked = asyncio.create_task(with_retries(flaky, sleep=pause)(None))
+        await hanging.wait()
+        asked.cancel()
+        try:
+            await asked
+        except asyncio.CancelledError as error:
+            return error.__cause__
+
+    cause = asyncio.run(main())
+    assert isinstance(cause, PortError)
+    assert (cause.facts.attempts, cause.facts.cost) == (attempts, 0.5)

@@ -9,10 +9,11 @@ stay as they are.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -22,9 +23,9 @@ __all__ = [
     "HINTS",
     "NO_HINTS",
     "CacheHints",
+    "Messages",
     "cache_key",
     "claude_hints",
-    "marks_of",
     "openai_hints",
 ]
 
@@ -77,6 +78,28 @@ class CacheHints:
 NO_HINTS = CacheHints()
 
 
+@frozen
+class Messages:
+    """The messages of a request as they are sent, with their marks."""
+
+    request: Generate
+    hints: CacheHints = NO_HINTS
+
+    def plain(self) -> list[dict[str, Any]]:
+        """As plain dicts and lists, new at each call."""
+        return self.hints.messages_of(self.request)
+
+    def as_json(self) -> str:
+        """As a JSON array."""
+        if self.hints.mark:
+            return json.dumps(self.plain())
+        return f"[{', '.join([message.as_json for message in self.request.messages])}]"
+
+    def marks(self) -> frozenset[str]:
+        """The names of the marks on them; the last of a user's role has them all."""
+        return frozenset(self.hints.mark)
+
+
 def openai_hints(model: str, base: str, params: Mapping[str, object]) -> CacheHints:
     """The hints for an endpoint that speaks the OpenAI protocol: none but where it is OpenAI's own.
 
@@ -117,22 +140,6 @@ def cache_key(request: Generate) -> str:
     """A name for the requests of one session and role, which begin alike; a digest, no secret."""
     named = f"{request.prompt.speaks_as}/{request.session.id}"
     return f"convsim-{sha256(named.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-
-
-def marks_of(messages: list[dict[str, Any]]) -> frozenset[str]:
-    """The names of the marks on messages.
-
-    >>> marks_of([{"role": "user", "content": "Hello."}])
-    frozenset()
-    """
-    contents = [message["content"] for message in messages]
-    parts = [
-        part
-        for content in contents
-        if isinstance(content, list)
-        for part in cast("list[dict[str, Any]]", content)
-    ]
-    return frozenset(HINTS & {name for part in parts for name in part})
 
 
 def _parts(whole: str, lasting: str, mark: Mapping[str, object]) -> Iterator[dict[str, object]]:

@@ -27,8 +27,8 @@ from attrs import field, frozen
 from convsim_adapters.cache_hints import (
     NO_HINTS,
     CacheHints,
+    Messages,
     claude_hints,
-    marks_of,
     openai_hints,
 )
 from convsim_adapters.http_errors import one_line, retry_after, sorted_error
@@ -127,20 +127,20 @@ class _Port:
     params: Mapping[str, Any] = field(repr=False)
     timeout: float
 
-    async def call(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
+    async def call(self, messages: Messages, options: dict[str, Any]) -> Reply:
         """One request."""
         try:
             return _reply(await self.answer(messages, options))
         except PortError as error:
             raise about(self.model, error) from None
 
-    async def answer(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Any:
+    async def answer(self, messages: Messages, options: dict[str, Any]) -> Any:
         """What litellm gives for a request, or the error that its own stands for."""
         try:
             async with asyncio.timeout(self.timeout):
                 return await self.vendor.acompletion(
                     model=self.model,
-                    messages=messages,  # written anew for each attempt
+                    messages=messages.plain(),  # it may change them
                     max_retries=0,
                     timeout=self.timeout + MARGIN,
                     **deepcopy(options),  # it may change them, and they are the next call's
@@ -150,7 +150,7 @@ class _Port:
         except Exception as error:  # noqa: BLE001  it raises many kinds, and some bare ones
             status = getattr(error, "status_code", None)
             words = plain_words(_without_prefixes(str(error)), self.params)
-            sent = {*options, *marks_of(messages)}
+            sent = {*options, *messages.marks()}
             if status == 400 and (name := rejected(words, sent)):
                 local = isinstance(error, self.vendor.UnsupportedParamsError)
                 facts = Facts(attempts=0 if local else 1, errors=(f"refused: {words}",))

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from convsim_adapters.cache_hints import HINTS, NO_HINTS, CacheHints
+from convsim_adapters.cache_hints import HINTS, NO_HINTS, CacheHints, Messages
 from convsim_adapters.hiding import secrets_among, secrets_of_environment
 from convsim_adapters.http_errors import one_line
 from convsim_fp.core import Generate, JsonObject, thaw
@@ -45,7 +45,7 @@ CURABLE = {
 }
 MAX_TEXT = 1_000_000  # characters of a reply
 
-Send = Callable[[list[dict[str, Any]], dict[str, Any]], Awaitable[Reply]]
+Send = Callable[[Messages, dict[str, Any]], Awaitable[Reply]]
 
 log = logging.getLogger("convsim")
 
@@ -84,7 +84,7 @@ class Asking:
             try:
                 hints = self.hints if HINTS.isdisjoint(self.cures) else NO_HINTS
                 options = self.options(request.prompt.schema, hints.fields_of(request))
-                reply = await self.send(hints.messages_of(request), options)
+                reply = await self.send(Messages(request, hints), options)
             except Rejected as rejected:
                 self.cure(rejected.name)
                 failed = rejected.facts if failed is None else failed.plus(rejected.facts)

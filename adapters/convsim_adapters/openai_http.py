@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from attrs import define, field, frozen
 
-from convsim_adapters.cache_hints import marks_of
+from convsim_adapters.cache_hints import Messages
 from convsim_adapters.http_errors import retry_after, sorted_error, words_of
 from convsim_adapters.model_calls import Asking, Rejected, about, plain_words, rejected, spoken
 from convsim_adapters.openai_endpoint import Endpoint, endpoint_of_model
@@ -69,7 +69,7 @@ async def openai_client() -> AsyncGenerator[None]:
 
     Without it each call opens one of its own. They are closed with the last such block of a loop.
     """
-    async with _session(import_vendor("aiohttp", extra="cli")):
+    async with _opened(import_vendor("aiohttp", extra="cli")):
         yield
 
 
@@ -80,30 +80,31 @@ class _Opened:
     session: Any
     blocks: int = 0
 
+    async def __aenter__(self) -> Any:
+        self.blocks += 1
+        return self.session
+
+    async def __aexit__(self, *error: object) -> None:
+        self.blocks -= 1
+        if not self.blocks:
+            del OPENED[asyncio.get_running_loop()]
+            await self.session.close()
+
 
 OPENED: dict[asyncio.AbstractEventLoop, _Opened] = {}
 
 
-@asynccontextmanager
-async def _session(vendor: Any) -> AsyncGenerator[Any]:
+def _opened(vendor: Any) -> _Opened:
     loop = asyncio.get_running_loop()
-    opened = OPENED.get(loop)
-    if opened is None:
-        opened = OPENED[loop] = _Opened(
+    if loop not in OPENED:
+        OPENED[loop] = _Opened(
             vendor.ClientSession(
                 connector=vendor.TCPConnector(limit=0),  # the run bounds what is under way
                 cookie_jar=vendor.DummyCookieJar(),
                 timeout=vendor.ClientTimeout(total=None),  # each call has its own
             )
         )
-    opened.blocks += 1
-    try:
-        yield opened.session
-    finally:
-        opened.blocks -= 1
-        if not opened.blocks:
-            del OPENED[loop]
-            await opened.session.close()
+    return OPENED[loop]
 
 
 @frozen
@@ -116,24 +117,22 @@ class _Port:
     params: Mapping[str, object] = field(repr=False)
     timeout: float
 
-    async def call(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
+    async def call(self, messages: Messages, options: dict[str, Any]) -> Reply:
         """One request."""
-        asked = {"model": self.endpoint.model, "messages": messages, **options}
         try:
-            body = await self.answer(json.dumps(asked).encode(), {*options, *marks_of(messages)})
-            return _reply(self.read(body), self.endpoint)
+            return _reply(self.read(await self.answer(messages, options)), self.endpoint)
         except PortError as error:
             raise about(self.endpoint.name, error) from None
 
-    async def answer(self, body: bytes, sent: Collection[str]) -> bytes:
+    async def answer(self, messages: Messages, options: dict[str, Any]) -> bytes:
         """What a request is answered with, where that is good."""
         try:
             async with (
                 asyncio.timeout(self.timeout),
-                _session(self.vendor) as session,
+                _opened(self.vendor) as session,
                 session.post(
                     self.endpoint.url,
-                    data=body,
+                    data=self.body(messages, options),
                     headers=self.endpoint.headers,
                     proxy=self.proxy,
                     allow_redirects=False,
@@ -142,12 +141,19 @@ class _Port:
                 if 200 <= response.status < 300:
                     return await _whole(response)
                 said = await response.content.read(CHUNK)
+                sent = {*options, *messages.marks()}
                 raise self.failure(response.status, response.headers, said, sent)
         except TimeoutError:
             raise TimedOut(f"no answer in {self.timeout:g} s") from None
         except (self.vendor.ClientError, OSError) as error:
             words = plain_words(f"{type(error).__name__}: {error}", self.params)
             raise Unavailable(words) from None
+
+    def body(self, messages: Messages, options: dict[str, Any]) -> bytes:
+        """A request's body; the messages are JSON already, for most of them were sent before."""
+        model, others = json.dumps({"model": self.endpoint.model}), json.dumps(options)
+        others = f", {others[1:]}" if options else "}"
+        return f'{model[:-1]}, "messages": {messages.as_json()}{others}'.encode()
 
     def failure(
         self, status: int, headers: Mapping[str, str], said: bytes, sent: Collection[str]

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from convsim_fp.interpreters import Facts
 
@@ -76,6 +76,8 @@ class Price:
     def rate(self, name: str, used: Used) -> float:
         """The rate that holds for so many tokens and this tier; 0 where none is listed."""
         above = next((step for step in self.steps if used.input > step * 1_000), None)
+        if above is None and not used.tier:
+            return self.rates.get(name, 0.0)
         named = [name] if above is None else [f"{name}_above_{above}k_tokens", name]
         if used.tier:
             named = [key for one in named for key in (f"{one}_{used.tier}", one)]
@@ -126,19 +128,19 @@ def facts_of(told: Mapping[str, Any], *, model: str, region: str = "") -> Facts:
     """
     usage = _part(told, "usage")
     tokens = tokens_of(told)
-    read, written = tokens.input_tokens, tokens.output_tokens
+    read, written, cached = tokens.input_tokens, tokens.output_tokens, tokens.cached_tokens
     price = price_of(_text(told, "model")) or price_of(model)
     if price is None or read is None or written is None or _heard(usage):
         return tokens
     used = Used(
         input=read,
         output=written,
-        cached=tokens.cached_tokens or 0,
-        written=_counted(usage, PUT) or 0,
+        cached=cached or 0,
+        written=_counted(_places(usage), PUT) or 0,
         tier=_text(told, "service_tier"),
         region=region,
     )
-    return evolve(tokens, cost=price.cost(used), price_source=price.source)
+    return Facts(read, written, cached, price.cost(used), price_source=price.source)
 
 
 def tokens_of(told: object) -> Facts:
@@ -147,11 +149,11 @@ def tokens_of(told: object) -> Facts:
     >>> tokens_of({"usage": {"input_tokens": 7, "output_tokens": 1}}).output_tokens
     1
     """
-    usage = _part(told, "usage")
-    read, written = _counted(usage, READ), _counted(usage, WRITTEN)
+    places = _places(_part(told, "usage"))
+    read, written = _counted(places, READ), _counted(places, WRITTEN)
     if not read and not written:
         return Facts()  # some endpoints write zeros where they do not count
-    return Facts(read, written, _counted(usage, CACHED))
+    return Facts(read, written, _counted(places, CACHED))
 
 
 def _heard(usage: Mapping[str, Any]) -> bool:
@@ -195,11 +197,18 @@ def _part(told: object, name: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _counted(usage: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    """The first count that is there, of the usage itself or of the details on what was read."""
-    places = (usage, *(_part(usage, name) for name in DETAILS))
-    counts = (_count(place, name) for name in names for place in places)
-    return next((count for count in counts if count is not None), None)
+def _places(usage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The usage itself, and the details on what was read."""
+    return [usage, *[_part(usage, name) for name in DETAILS if name in usage]]
+
+
+def _counted(places: Iterable[Mapping[str, Any]], names: Iterable[str]) -> int | None:
+    """The first count that is there."""
+    for name in names:
+        for place in places:
+            if (count := _count(place, name)) is not None:
+                return count
+    return None
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

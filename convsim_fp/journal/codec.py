@@ -24,7 +24,7 @@ from convsim_fp.core.observations import Answer, Observation
 from convsim_fp.core.requests import Lane, RequestId
 from convsim_fp.core.state import Phase, State, StopReason
 from convsim_fp.errors import JournalError
-from convsim_fp.journal.entries import request_id, usual_entry
+from convsim_fp.journal.entries import plain_entry, request_id, usual_entry
 from convsim_fp.journal.records import EntryRecord, Record
 
 __all__ = ["record_from_plain", "record_to_plain", "state_from_json", "state_to_json"]
@@ -53,6 +53,12 @@ def state_from_json(text: str) -> State:
 
 def record_to_plain(record: Record) -> dict[str, Any]:
     """Write a record as a plain JSON object; what is as always is left out."""
+    if isinstance(record, EntryRecord) and (plain := plain_entry(record)) is not None:
+        return plain
+    return _plainly(record)
+
+
+def _plainly(record: Record) -> dict[str, Any]:
     return cast("dict[str, Any]", RECORDS.unstructure(record, unstructure_as=Record))
 
 

@@ -1,7 +1,7 @@
-"""Entries from plain JSON, quickly: of a journal's records they are by far the most.
+"""Entries from plain JSON and to it, quickly: of a journal's records they are by far the most.
 
-Only the usual ones are read here: answers with their usual facts. For any other, and for what is
-wrong with one, the careful reading in `codec` has to look; what is read here it reads alike.
+Only the usual ones are read and written here: answers without a failure. For any other, and for
+what is wrong with one, the careful way in `codec` has to look; what is done here it does alike.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from types import MappingProxyType
 from typing import Any
 
 from convsim_fp.core.envelope import NO_FACTS, Facts
-from convsim_fp.core.json_values import freeze_object
-from convsim_fp.core.observations import AgentReplied, Generated
+from convsim_fp.core.json_values import freeze_object, thaw
+from convsim_fp.core.observations import AgentReplied, Generated, Observation
 from convsim_fp.core.prompts import Voice
 from convsim_fp.core.requests import Lane, RequestId
 from convsim_fp.core.transcript import Message, Speaker, ToolCall
 from convsim_fp.journal.records import Asked, EntryRecord
 
-__all__ = ["request_id", "usual_entry"]
+__all__ = ["plain_entry", "request_id", "usual_entry"]
 
 REQUEST_ID = re.compile(r"(0|[1-9]\d{0,8})/(user|agent|goal_check)/(0|[1-9]\d{0,8})", re.ASCII)
 VOICES: Mapping[str, Voice] = MappingProxyType({"user": "user", "judge": "judge"})
@@ -59,6 +59,66 @@ def usual_entry(read: dict[str, Any]) -> EntryRecord:
         tuple(map(_message, read.get("more", ()))),
         None if asked is None else _asked(asked),
         NO_FACTS if facts is None else _facts(facts),
+    )
+
+
+def plain_entry(written: EntryRecord) -> dict[str, Any] | None:
+    """Write the record of a usual entry as a plain object; None for any other."""
+    seen = _plain_seen(written.seen)
+    if seen is None or any(said.tool_calls for said in written.more):
+        return None
+    return _given(
+        ("session", written.session),
+        ("seen", seen),
+        ("digest", written.digest or None),
+        ("kept", written.kept or None),
+        ("more", [{"speaker": one.speaker, "text": one.text} for one in written.more] or None),
+        ("asked", None if written.asked is None else _plain_asked(written.asked)),
+        ("facts", _plain_facts(written.facts) or None),
+        ("wasted", written.wasted or None),
+        ("rebuilt", written.rebuilt or None),
+        ("kind", "entry"),
+    )
+
+
+def _given(*named: tuple[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in named if value is not None}
+
+
+def _plain_seen(seen: Observation) -> dict[str, str] | None:
+    match seen:
+        case Generated():
+            return {"id": str(seen.id), "text": seen.text, "kind": "generated"}
+        case AgentReplied(ended=False, tool_calls=()):
+            return {"id": str(seen.id), "text": seen.text, "kind": "agentreplied"}
+        case _:
+            return None
+
+
+def _plain_asked(asked: Asked) -> dict[str, Any]:
+    if asked.same and not asked.system and asked.schema is None:
+        return {"speaks_as": asked.speaks_as, "question": asked.question, "same": True}
+    return _given(
+        ("speaks_as", asked.speaks_as),
+        ("question", asked.question),
+        ("system", asked.system or None),
+        ("schema", None if asked.schema is None else thaw(asked.schema)),
+        ("same", asked.same or None),
+    )
+
+
+def _plain_facts(facts: Facts) -> dict[str, Any]:
+    return _given(
+        ("input_tokens", facts.input_tokens),
+        ("output_tokens", facts.output_tokens),
+        ("cached_tokens", facts.cached_tokens),
+        ("cost", facts.cost),
+        ("start", facts.start),
+        ("seconds", facts.seconds),
+        ("attempts", None if facts.attempts == 1 else facts.attempts),
+        ("errors", list(facts.errors) or None),
+        ("price_source", facts.price_source),
+        ("trace_id", facts.trace_id),
     )
 
 

@@ -24,7 +24,7 @@ from convsim_fp.journal import (
     write_line,
 )
 from convsim_fp.journal.codec import RECORDS
-from convsim_fp.journal.entries import usual_entry
+from convsim_fp.journal.entries import plain_entry, usual_entry
 from convsim_fp.testing import strategies as any_of
 from convsim_fp.testing.journals import entry_records, journals, records
 from convsim_fp.testing.playing import segment_of
@@ -56,6 +56,14 @@ def test_the_quick_way_reads_what_the_careful_way_reads(record) -> None:
     except (KeyError, TypeError, ValueError):
         return
     assert found == RECORDS.structure(plain(record), Record)
+
+
+@given(entry_records())
+def test_the_quick_way_writes_what_the_careful_way_writes(record) -> None:
+    """To the letter, or it leaves the record to it."""
+    quick = plain_entry(record)
+    careful = RECORDS.unstructure(record, unstructure_as=Record)
+    assert quick is None or json.dumps(quick) == json.dumps(careful)
 
 
 def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from attrs import frozen
 
+from convsim_adapters.cache_hints import Messages
 from convsim_adapters.http_errors import sorted_error
 from convsim_adapters.mlflow.endpoints import Answered, untangled
 from convsim_adapters.mlflow.routes import asked_in_thread, read_answer
@@ -75,10 +76,10 @@ class _Managed:
     uri: str
     timeout: float
 
-    async def send(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Reply:
+    async def send(self, messages: Messages, options: dict[str, Any]) -> Reply:
         """One call of the client."""
         del options  # it takes none
-        system, user = two_prompts(messages)
+        system, user = two_prompts(messages.plain())
         try:
             result = await asked_in_thread(
                 lambda: untangled(lambda: _call(system, user)), self.timeout

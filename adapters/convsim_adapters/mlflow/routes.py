@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from attrs import frozen
 
+from convsim_adapters.cache_hints import Messages
 from convsim_adapters.http_errors import sorted_error
 from convsim_adapters.mlflow.endpoints import Answered, Post, find_endpoint
 from convsim_adapters.model_calls import (
@@ -69,9 +70,9 @@ class _Route:
     timeout: float
     params: Mapping[str, object]
 
-    async def send(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Reply:
+    async def send(self, messages: Messages, options: dict[str, Any]) -> Reply:
         """One request."""
-        body = {"messages": messages, **options}
+        body = {"messages": messages.plain(), **options}
         try:
             return read_answer(await asked_in_thread(lambda: self.post(body), self.timeout))
         except Answered as answered:

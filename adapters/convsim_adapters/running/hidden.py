@@ -21,6 +21,8 @@ def hiding(perform: APerform, secrets: tuple[str, ...]) -> APerform:
     async def performed(request: Request) -> Observed:
         observed = await perform(request)
         seen, facts = observed.observation, observed.facts
+        if not facts.errors and not isinstance(seen, Failed):
+            return observed
         if isinstance(seen, Failed):
             seen = evolve(seen, failure=_failure(seen.failure, secrets))
         if facts.errors:
@@ -33,7 +35,7 @@ def hiding(perform: APerform, secrets: tuple[str, ...]) -> APerform:
 def hidden(state: State, secrets: Iterable[str]) -> State:
     """A state that has ended, without secrets in why it did; a behaviour may have raised one."""
     phase, kept = state.phase, tuple(secrets)
-    if not isinstance(phase, Stopped):
+    if not isinstance(phase, Stopped) or not kept:
         return state
     failure = None if phase.failure is None else _failure(phase.failure, kept)
     ended = evolve(phase, detail=without_secrets(phase.detail, kept), failure=failure)
@@ -45,4 +47,5 @@ def _failure(failure: Failure, secrets: tuple[str, ...]) -> Failure:
 
 
 def _verdict(verdict: Verdict, secrets: tuple[str, ...]) -> Verdict:
-    return evolve(verdict, rationale=without_secrets(verdict.rationale, secrets))
+    plain = without_secrets(verdict.rationale, secrets)
+    return verdict if plain == verdict.rationale else evolve(verdict, rationale=plain)

@@ -198,7 +198,8 @@ def _planned(cases: tuple[TestCase, ...], settings: Settings) -> tuple[CasePlan,
     for index, case in enumerate(cases):
         try:
             chosen = playing.cast(case, user_leaves=settings.user_leaves)
-            planned.append(CasePlan(case, chosen, _rules(limits, chosen, settings)))
+            limits = _rules(limits, chosen, settings)
+            planned.append(CasePlan(case, chosen, limits))
         except InvalidSpec as error:
             problems += (evolve(one, index=index, id=case.id) for one in error.problems)
     if problems:
@@ -218,10 +219,13 @@ def _limits(settings: Settings) -> Rules:
     )
 
 
-def _rules(limits: Rules, chosen: Cast, settings: Settings) -> Rules:
+def _rules(last: Rules, chosen: Cast, settings: Settings) -> Rules:
+    """The rules of a case, where they can be those of the `last`: checking them takes a while."""
     asks = bool(chosen.user_asks and chosen.goal_check_asks)
     overlap = asks if settings.overlap is None else settings.overlap
-    return evolve(limits, user=chosen.user, goal_check=chosen.goal_check, overlap=overlap)
+    if last.user is chosen.user and last.goal_check is chosen.goal_check:
+        return last if last.overlap is overlap else evolve(last, overlap=overlap)
+    return evolve(last, user=chosen.user, goal_check=chosen.goal_check, overlap=overlap)
 
 
 def _user_model(settings: Settings) -> ChosenModel | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import cast
 
 from attrs import evolve, frozen
@@ -130,9 +131,9 @@ def _user(
 ) -> tuple[SimulatedUser, bool | None]:
     match chosen:
         case "model":
-            return users.prompted(may_leave=may_leave), True
+            return _prompted(may_leave), True
         case "by-user":
-            return users.by_user(may_leave=may_leave), True
+            return _by_user(may_leave), True
         case "scripted":
             users.script_of(case)
             return users.scripted(), False
@@ -148,7 +149,7 @@ def _goal_check(chosen: str | GoalCheck, case: TestCase) -> tuple[GoalCheck | No
         case "by-user":
             return None, False
         case "model":
-            return goals.prompted(), True
+            return _judge(), True
         case "when":
             goals.patterns_of(case)
             return goals.when(), False
@@ -156,6 +157,20 @@ def _goal_check(chosen: str | GoalCheck, case: TestCase) -> tuple[GoalCheck | No
             return goals.never, False
         case _:
             return cast("GoalCheck", chosen), None
+
+
+# One for all cases, so that they can have the same rules.
+_judge = cache(goals.prompted)
+
+
+@cache
+def _prompted(may_leave: bool) -> SimulatedUser:  # noqa: FBT001  a key of the cache
+    return users.prompted(may_leave=may_leave)
+
+
+@cache
+def _by_user(may_leave: bool) -> SimulatedUser:  # noqa: FBT001  as above
+    return users.by_user(may_leave=may_leave)
 
 
 def name_of(chosen: object) -> str:

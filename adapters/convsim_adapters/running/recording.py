@@ -74,6 +74,9 @@ class Record:
         return record
 
 
+NOTHING = Record()
+
+
 @define
 class Recorder:
     """Keeps what every session cost, and gives its result when it has ended."""
@@ -85,7 +88,7 @@ class Recorder:
     def sink(self, entry: Entry) -> None:
         """Take in an entry."""
         name = entry.session.id
-        self.records[name] = self.records.get(name, Record()).after(entry)
+        self.records[name] = self.records.get(name, NOTHING).after(entry)
         self.spent = self.spent.after(entry)
         self.tell(entry)
 
@@ -96,7 +99,7 @@ class Recorder:
 
     def result(self, state: State) -> SessionResult:
         """The result of a session that has ended."""
-        record = self.records.get(state.session.id, Record())
+        record = self.records.get(state.session.id, NOTHING)
         return SessionResult.of(state, record.usage, record.seconds)
 
 

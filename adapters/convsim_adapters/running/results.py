@@ -51,19 +51,19 @@ class Usage:
             return self
         facts = facts_of(entry)
         is_models = asked.lane is not Lane.AGENT
-        one = Usage(
-            1,
-            facts.attempts,
-            int(entry.wasted),
-            facts.input_tokens,
-            facts.output_tokens,
-            facts.cached_tokens,
-            facts.cost,
-            int(is_models and facts.cost is None),
-            int(is_models and facts.input_tokens is None and facts.output_tokens is None),
-            int(entry.rebuilt),
+        unknown = is_models and facts.input_tokens is None and facts.output_tokens is None
+        return Usage(
+            self.requests + 1,
+            self.attempts + facts.attempts,
+            self.wasted + entry.wasted,
+            _sum(self.input_tokens, facts.input_tokens),
+            _sum(self.output_tokens, facts.output_tokens),
+            _sum(self.cached_tokens, facts.cached_tokens),
+            _sum(self.cost, facts.cost),
+            self.unpriced + (is_models and facts.cost is None),
+            self.uncounted + unknown,
+            self.rebuilt + entry.rebuilt,
         )
-        return self.plus(one)
 
     def plus(self, other: Usage) -> Usage:
         """Add the usage of other requests.

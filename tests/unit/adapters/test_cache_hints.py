@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convsim_adapters.cache_hints import (
+    HINTS,
     NO_HINTS,
     CacheHints,
+    Messages,
     cache_key,
     claude_hints,
-    marks_of,
     openai_hints,
 )
 from convsim_fp.core import Generate, Lane, Message, Prompt, RequestId, Session, TestCase
@@ -89,9 +90,18 @@ def marked(written) -> list[str]:
         parts = message["content"] if isinstance(message["content"], list) else [message["content"]]
         for part in parts:
             read += f"{message['role']}: {part['text'] if isinstance(part, dict) else part}\n"
-            if isinstance(part, dict) and marks_of([{"content": [part]}]):
+            if isinstance(part, dict) and not HINTS.isdisjoint(part):
                 found.append(read)
     return found
+
+
+@given(ALL_HINTS, VOICES, any_of.texts(), TURNS)
+def test_as_json_they_are_the_same_and_their_marks_are_told(hints, voice, system, turns) -> None:
+    """What was written once for a message is what would be written of it now."""
+    for request in conversation(voice, system, turns):
+        sent = Messages(request, hints)
+        assert sent.as_json() == json.dumps(sent.plain())
+        assert sent.marks() == {name for name in HINTS if json.dumps(name) in sent.as_json()}
 
 
 @given(st.sampled_from((MARKED, CLAUDE)), VOICES, any_of.texts(), TURNS)

@@ -8,6 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -38,10 +39,8 @@ def without_secrets(words: str, secrets: Iterable[str]) -> str:
     >>> without_secrets("bad key sk-canary-7", ["sk-canary-7", "bad"])
     'bad key (secret)'
     """
-    found = {form for secret in secrets if secret.strip() for form in _forms(secret)}
-    for secret in sorted(found, key=len, reverse=True):  # one may be a part of another
-        if len(secret) >= LEAST_SECRET:
-            words = _blotted(words, secret)
+    for form in _all_forms(tuple(secrets)):
+        words = _blotted(words, form)
     return words
 
 
@@ -138,6 +137,13 @@ def _without_secrets(record: logging.LogRecord, secrets: tuple[str, ...]) -> log
         if (told := without_secrets(raised, secrets)) != raised:
             record.exc_info, record.exc_text = None, told
     return record
+
+
+@lru_cache(maxsize=16)  # a run has the same all along, and hides them in each verdict
+def _all_forms(secrets: tuple[str, ...]) -> list[str]:
+    """What to hide, the longest first, since one may be a part of another."""
+    found = {form for secret in secrets if secret.strip() for form in _forms(secret)}
+    return sorted((one for one in found if len(one) >= LEAST_SECRET), key=len, reverse=True)
 
 
 def _forms(secret: str) -> set[str]:

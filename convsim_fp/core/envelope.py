@@ -22,8 +22,6 @@ N = TypeVar("N", int, float)
 
 def _whole(given: int | None) -> int | None:
     """A number that can be written down; anything else is unknown, and no reason to fail."""
-    if given is None:
-        return None
     if not isinstance(given, int) or isinstance(given, bool):
         return None
     return int(given) if given.bit_length() <= MAX_INTEGER_BITS else None

@@ -151,7 +151,7 @@ class _Port:
             status = getattr(error, "status_code", None)
             words = plain_words(_without_prefixes(str(error)), self.params)
             sent = {*options, *messages.marks()}
-            if status == 400 and (name := rejected(words, sent)):
+            if status in (400, 422) and (name := rejected(words, sent)):
                 local = isinstance(error, self.vendor.UnsupportedParamsError)
                 facts = Facts(attempts=0 if local else 1, errors=(f"refused: {words}",))
                 raise Rejected(name, facts) from None

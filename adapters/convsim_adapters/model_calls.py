@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, evolve, field
 
@@ -29,6 +29,7 @@ __all__ = [
     "rejected",
     "reserved",
     "spoken",
+    "text_of",
 ]
 
 RESERVED = ("max_retries", "messages", "model", "n", "num_retries", "stream", "timeout")
@@ -36,6 +37,9 @@ UNTAKEN = re.compile(
     r"n[o']t support|unsupported|unknown|unrecognized|not (?:allowed|permitted)|unexpected",
     re.IGNORECASE,
 )
+# The form of a reply is ours to choose, so any word against it counts, by any of its names.
+FORM = re.compile(r"response[_ ]?format|json_schema", re.IGNORECASE)
+FORM_UNTAKEN = re.compile(rf"{UNTAKEN.pattern}|unavailable|invalid|must be", re.IGNORECASE)
 # What a model may not take, and what it takes instead.
 CURABLE = {
     **dict.fromkeys(sorted(HINTS), ""),
@@ -123,12 +127,14 @@ class Asking:
 
 
 def rejected(words: str, sent: Collection[str]) -> str | None:
-    """Which of the parameters that were sent an answer of 400 says is not taken, if not needed.
+    """Which of the parameters that were sent a refusal says is not taken, if not needed.
 
     >>> rejected("'temperature' is not supported", {"temperature": 0.2})
     'temperature'
     >>> rejected("temperature must be <= 2", {"temperature": 5})
     """
+    if "response_format" in sent and FORM.search(words) and FORM_UNTAKEN.search(words):
+        return "response_format"
     if UNTAKEN.search(words) is None:
         return None  # the value may be wrong, and is the user's to mend
     for name, instead in CURABLE.items():
@@ -149,6 +155,19 @@ def spoken(text: str, facts: Facts, *, stopped: object) -> Reply:
         what = f"the answer has {len(text):,} characters, expected at most {MAX_TEXT:,}"
         raise MalformedReply(what, facts=facts)
     return Reply(text, facts)
+
+
+def text_of(content: object) -> str | None:
+    """The words of an answer; of one in parts those that are text. None for what is no content.
+
+    >>> text_of([{"type": "reasoning"}, {"type": "text", "text": "Hello."}])
+    'Hello.'
+    """
+    if isinstance(content, list):
+        parts = [one for one in cast("list[object]", content) if isinstance(one, dict)]
+        told = [cast("dict[str, object]", one) for one in parts]
+        return "\n".join(str(one.get("text") or "") for one in told if one.get("type") == "text")
+    return (content or "") if isinstance(content, str | None) else None
 
 
 def about(model: str, error: PortError) -> PortError:

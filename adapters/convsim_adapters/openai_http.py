@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -19,7 +20,15 @@ from attrs import define, field, frozen
 
 from convsim_adapters.cache_hints import Messages
 from convsim_adapters.http_errors import retry_after, sorted_error, words_of
-from convsim_adapters.model_calls import Asking, Rejected, about, plain_words, rejected, spoken
+from convsim_adapters.model_calls import (
+    Asking,
+    Rejected,
+    about,
+    plain_words,
+    rejected,
+    spoken,
+    text_of,
+)
 from convsim_adapters.openai_endpoint import Endpoint, endpoint_of_model
 from convsim_adapters.prices import facts_of
 from convsim_adapters.vendors import import_vendor
@@ -140,11 +149,13 @@ class _Port:
             ):
                 if 200 <= response.status < 300:
                     return await _whole(response)
-                said = await response.content.read(CHUNK)
+                said = await _beginning(response)
                 sent = {*options, *messages.marks()}
                 raise self.failure(response.status, response.headers, said, sent)
         except TimeoutError:
             raise TimedOut(f"no answer in {self.timeout:g} s") from None
+        except self.vendor.ClientConnectorCertificateError as error:  # it stays so
+            raise Refused(plain_words(f"{type(error).__name__}: {error}", self.params)) from None
         except (self.vendor.ClientError, OSError) as error:
             words = plain_words(f"{type(error).__name__}: {error}", self.params)
             raise Unavailable(words) from None
@@ -162,7 +173,7 @@ class _Port:
         if 300 <= status < 400:
             return Refused(f"{status}: redirects are not followed; give the address itself")
         words = plain_words(words_of(said), self.params)
-        if status == 400 and (name := rejected(words, sent)):
+        if status in (400, 422) and (name := rejected(words, sent)):
             return Rejected(name, Facts(errors=(f"refused: {words}",)))
         return sorted_error(status, words, wait=retry_after(headers))
 
@@ -183,7 +194,7 @@ class _Port:
         if not error or told.get("choices"):
             return told
         code = cast("dict[str, object]", error).get("code") if isinstance(error, dict) else None
-        status = code if isinstance(code, int) and 400 <= code < 600 else 500
+        status = int(str(code)) if re.fullmatch("[45][0-9][0-9]", str(code)) else 500
         raise sorted_error(status, plain_words(words_of(body), self.params))
 
 
@@ -199,6 +210,14 @@ async def _whole(response: Any) -> bytes:
     return b"".join(pieces)
 
 
+async def _beginning(response: Any) -> bytes:
+    """As much of an error's body as anybody reads; it comes in pieces, too."""
+    said = b""
+    while len(said) < CHUNK and (piece := await response.content.read(CHUNK - len(said))):
+        said += piece
+    return said
+
+
 def _reply(told: dict[str, Any], endpoint: Endpoint) -> Reply:
     """Read an answer; its facts are kept even where it cannot be used."""
     facts = facts_of(told, model=endpoint.model, region=endpoint.region)
@@ -209,20 +228,22 @@ def _reply(told: dict[str, Any], endpoint: Endpoint) -> Reply:
     first = cast("dict[str, object]", choice)
     message = first.get("message")
     said = cast("dict[str, object]", message) if isinstance(message, dict) else {}
-    text = said.get("content")
-    if not isinstance(text, str | None):
+    text = text_of(said.get("content"))
+    if text is None:
         raise MalformedReply("the answer's content is no text", facts=facts)
-    return spoken(text or "", facts, stopped=first.get("finish_reason"))
+    return spoken(text, facts, stopped=first.get("finish_reason"))
 
 
 def _proxy(endpoint: Endpoint) -> str | None:
     """The proxy that the environment names for an address; looked up once, not for each call."""
     parts = urlsplit(endpoint.url)
-    if parts.hostname and proxy_bypass(parts.hostname):
+    if parts.hostname and proxy_bypass(parts.netloc):
         return None
     found = getproxies().get(parts.scheme)
-    if found is not None and not found.startswith(("http://", "https://")):
+    if found and "://" not in found:
+        return f"http://{found}"  # as other programs take it
+    if found and not found.lower().startswith(("http://", "https://")):
         what = "is not reached through a proxy that does not speak HTTP"
         how = "change the environment, or choose --client litellm (client=)"
         raise InvalidSpec([Problem(f"the model {endpoint.name!r:.80}", f"{what}; {how}")])
-    return found
+    return found or None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from convsim_fp.core.requests import Request, RequestId
 from convsim_fp.core.state import Rules, State, Step
-from convsim_fp.errors import PortError
 from convsim_fp.interpreters.drive import forget, interrupt, take
-from convsim_fp.interpreters.interruption import ConversationCancelled, reason_of
+from convsim_fp.interpreters.interruption import ConversationCancelled, facts_behind, reason_of
 from convsim_fp.interpreters.perform import APerform, cancels
 from convsim_fp.interpreters.ports import NO_FACTS, Facts, Observed, Sink, no_sink
 
@@ -53,24 +54,30 @@ async def aconverse(rules: Rules, begun: Step, perform: APerform, *, sink: Sink 
             _stop_if_cancelled_since(me, before)
     except asyncio.CancelledError as error:
         step = interrupt(rules, step, reason_of(error), sink)
-        forget(step, asked.values(), sink)
+        spent = dict.fromkeys(asked, facts_behind(error))
+        with suppress(asyncio.CancelledError):  # a second one, which waits for nothing
+            spent |= await _given_up(tasks)
+        forget(step, asked.values(), sink, spent)
         raise error from ConversationCancelled(step.state)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    forget(step, asked.values(), sink, {one.id: _spent(task) for task, one in tasks.items()})
+        spent = await _given_up(tasks)
+    forget(step, asked.values(), sink, spent)
     return step.state
 
 
+async def _given_up(tasks: Mapping[asyncio.Future[Observed], Request]) -> dict[RequestId, Facts]:
+    """Cancel what is still out; what each had cost by then, where its port tells."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return {one.id: _spent(task) for task, one in tasks.items()}
+
+
 def _spent(given_up: asyncio.Future[Observed]) -> Facts:
-    """The facts of a request that was given up, where its port told them as it was cancelled."""
     try:
         given_up.exception()
     except asyncio.CancelledError as error:
-        cause = error.__cause__
-        if isinstance(cause, PortError) and isinstance(cause.facts, Facts):
-            return cause.facts
+        return facts_behind(error)
     return NO_FACTS
 
 

@@ -24,7 +24,7 @@ def take(rules: Rules, step: Step, request: Request, observed: Observed, sink: S
     """
     if isinstance(observed.observation, Interrupted):
         if observed.facts.attempts:
-            forget(step, (request,), sink)
+            forget(step, (request,), sink, {request.id: observed.facts})
         return interrupt(rules, step, observed.observation, sink)
     wasted = all(request.id != listed.id for listed in step.requests)
     sink(Entry(step.state.session, request, observed, wasted))

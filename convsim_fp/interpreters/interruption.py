@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from signal import Signals
 from typing import Self
 
+from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.observations import Interrupted
 from convsim_fp.core.state import State
+from convsim_fp.errors import PortError
 from convsim_fp.interpreters.daemons import left_behind
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "RunCancelled",
     "RunInterrupted",
     "Signalled",
+    "facts_behind",
     "reason_of",
     "signal_of",
 ]
@@ -103,6 +106,16 @@ def reason_of(error: BaseException) -> Interrupted:
     """The `Interrupted` that was given to ``task.cancel`` as its message, or plain cancelled."""
     messages = (message for each in _chain(error) for message in each.args)
     return next((m for m in messages if isinstance(m, Interrupted)), CANCELLED)
+
+
+def facts_behind(error: BaseException) -> Facts:
+    """What a request had cost that was cancelled, where its port told: as a `PortError`, its cause.
+
+    >>> facts_behind(TimeoutError()).attempts
+    1
+    """
+    told = (each.facts for each in _chain(error) if isinstance(each, PortError))
+    return next((facts for facts in told if isinstance(facts, Facts)), NO_FACTS)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

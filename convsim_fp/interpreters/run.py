@@ -21,6 +21,7 @@ from convsim_fp.interpreters.interruption import (
     CANCELLED,
     ConversationCancelled,
     RunCancelled,
+    facts_behind,
     reason_of,
 )
 from convsim_fp.interpreters.perform import APerform, aperform, aperform_made
@@ -156,8 +157,8 @@ class Run:
             try:
                 async with asyncio.timeout_at(until):
                     observed = await perform(request)
-            except TimeoutError:  # ours: what is performed raises none
-                return Observed(self.budget.out_of_time())
+            except TimeoutError as error:  # ours: what is performed raises none
+                return Observed(self.budget.out_of_time(), facts_behind(error))
             why = None if observed.facts.attempts else self.used_up()  # it waited for its turn
             return observed if why is None else Observed(why, observed.facts)
 

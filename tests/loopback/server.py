@@ -233,10 +233,24 @@ async def _no_max_tokens(request: web.Request, body: dict[str, Any]) -> web.Resp
     return await _error(400, said, "unsupported_parameter")(request, body)
 
 
-async def _no_format(request: web.Request, body: dict[str, Any]) -> web.Response:
-    if "response_format" not in body:
-        return await _made("Hello there.")(request, body)
-    return await _error(400, "response_format is not supported by this model")(request, body)
+def _no_format(words: str, status: int = 400) -> Fault:
+    async def answered(request: web.Request, body: dict[str, Any]) -> web.Response:
+        if "response_format" not in body:
+            return await _made("Hello there.")(request, body)
+        return await _error(status, words)(request, body)
+
+    return answered
+
+
+async def _in_pieces(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    """An error that comes in two pieces, as one through a gateway may."""
+    said = json.dumps({"error": {"message": "You exceeded your current quota."}}).encode()
+    response = web.StreamResponse(status=429, headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    for piece in (said[:20], said[20:]):
+        await response.write(piece)
+        await asyncio.sleep(0.05)
+    return response
 
 
 async def _created(request: web.Request, body: dict[str, Any]) -> web.Response:
@@ -257,9 +271,15 @@ INSIDE = {"error": {"message": "slow down", "code": 429}, "choices": []}
 
 FAULTS: dict[str, Fault] = {
     "200 error": _made("", **INSIDE),
+    "200 error text": _made("", error={"message": "slow down", "code": "429"}, choices=[]),
     "400": _error(400, "no such parameter"),
     "400 context": _error(400, TOO_LONG, "context_length_exceeded"),
-    "400 format": _no_format,
+    "400 format": _no_format("response_format is not supported by this model"),
+    "400 format now": _no_format("This response_format type is unavailable now"),
+    "400 format other": _no_format("'response_format' must be 'text' or 'json_object'"),
+    "400 format spelled": _no_format("This model does not support response format `json_schema`."),
+    "400 schema": _no_format("json_schema is not supported here"),
+    "422 format": _no_format("response_format: unexpected value", 422),
     "400 max_tokens": _no_max_tokens,
     "400 temperature": _no_temperature,
     "400 value": _error(400, "temperature must be <= 2, got 5"),
@@ -274,6 +294,7 @@ FAULTS: dict[str, Fault] = {
     "429 after": _error(429, "slow down", Retry_After="1"),
     "429 date": _late_date,
     "429 later": _error(429, "slow down", Retry_After="3600"),
+    "429 pieces": _in_pieces,
     "429 quota": _error(429, "You exceeded your current quota.", "insufficient_quota"),
     "500": _error(500, "broken"),
     "500 huge": _error(500, "x" * HUGE),
@@ -282,6 +303,7 @@ FAULTS: dict[str, Fault] = {
     "choices []": _made("", choices=[]),
     "choices text": _made("", choices=["Hello."]),
     "content filter": _filtered,
+    "content number": _made(7),
     "content parts": _made([{"type": "text", "text": "Hello."}]),
     "created": _created,
     "cut body": _cut_body,

@@ -7,6 +7,7 @@ import sys
 __all__ = ["main"]
 
 NEEDED = ("click", "rich")
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -17,4 +18,6 @@ def main() -> None:
         if error.name not in NEEDED:
             raise
         sys.exit(f"convsim: {error.name} is not installed; pip install 'convsim-fp[cli]'")
+    except KeyboardInterrupt:  # nothing has begun
+        sys.exit(INTERRUPTED)
     sys.exit(run_command())

@@ -30,6 +30,7 @@ from convsim_adapters.model_calls import (
     rejected,
     reserved,
     spoken,
+    text_of,
 )
 from convsim_fp.errors import InvalidSpec, MalformedReply, PortError, Problem, TimedOut, Unavailable
 from convsim_fp.interpreters import Facts, Model, Reply
@@ -77,7 +78,7 @@ class _Route:
             return read_answer(await asked_in_thread(lambda: self.post(body), self.timeout))
         except Answered as answered:
             words = plain_words(answered.words, self.params)
-            if answered.status == 400 and (name := rejected(words, options)):
+            if answered.status in (400, 422) and (name := rejected(words, options)):
                 raise Rejected(name, Facts(errors=(f"refused: {words}",))) from None
             error = sorted_error(answered.status, words, wait=answered.wait)
             raise about(self.uri, error) from None
@@ -107,17 +108,7 @@ def read_answer(answer: Any) -> Reply:
         raise MalformedReply("the answer has no choices", facts=facts)
     choice = _mapping(choices[0])
     content = _mapping(choice.get("message")).get("content")
-    return spoken(_text(content), facts, stopped=choice.get("finish_reason"))
-
-
-def _text(content: Any) -> str:
-    """The words of an answer; of one in parts, those that are text: some models show reasoning."""
-    if isinstance(content, list):
-        parts = [_mapping(part) for part in cast("list[object]", content)]
-        return "\n".join(
-            str(part.get("text") or "") for part in parts if part.get("type") == "text"
-        )
-    return content if isinstance(content, str) else ""
+    return spoken(text_of(content) or "", facts, stopped=choice.get("finish_reason"))
 
 
 def _facts(usage: Mapping[str, Any]) -> Facts:

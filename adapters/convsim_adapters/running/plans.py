@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from convsim_adapters.case_files.files import Format
 from convsim_adapters.journal_files import Durability
@@ -80,7 +80,10 @@ class CasePlan:
 
 @frozen
 class Plan:
-    """A run that could begin. `warnings` do not keep it from that."""
+    """A run that could begin. `warnings` do not keep it from that.
+
+    `home` is the directory that relative paths are of: an agent may change to another one.
+    """
 
     cases: tuple[CasePlan, ...]
     settings: Settings
@@ -91,6 +94,7 @@ class Plan:
     warnings: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
     file_format: Format = "auto"
+    home: Path = field(factory=Path.cwd)
 
     @property
     def agent_state(self) -> AgentState:
@@ -131,6 +135,7 @@ def make_plan(
     Where it is not `to_run` but to be looked at, an agent or a model may be missing; a missing
     model is among the warnings.
     """
+    home = Path.cwd()  # before modules are loaded
     problems: list[Problem] = list(_limit_problems(settings))
     read = tried(problems, lambda: read_cases(cases, file_format))
     listed, warnings = read or ((), ())
@@ -155,7 +160,7 @@ def make_plan(
     doubts = warnings if to_run else (*warnings, *missing)
     named = _named_files(cases)
     return Plan(
-        planned, settings, budget, found, user_model, goal_model, doubts, named, file_format
+        planned, settings, budget, found, user_model, goal_model, doubts, named, file_format, home
     )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
-from convsim_adapters.running.results import SessionResult, Usage, facts_of
-from convsim_fp.core import CallAgent, State
+from convsim_adapters.running.results import SessionResult, Usage, asked_for, facts_of
+from convsim_fp.core import CallAgent, Lane, State, StopReason
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
 from convsim_fp.journal import Recorded, SessionLog
 
 __all__ = ["Record", "Recorder", "Tally", "Watch", "result_of"]
+
+
+# By the goal check, if not by the user's own word.
+DECIDED = (StopReason.GOAL_ACHIEVED, StopReason.GOAL_CHECK_FAILED)
 
 
 @frozen
@@ -50,20 +54,46 @@ class Watch(Protocol):
 
 @frozen
 class Record:
-    """What a session cost so far; `until` is when its last answer came, in seconds since 1970."""
+    """What a session cost so far; `until` is when its last answer came, in seconds since 1970.
+
+    `ahead` counts what the user has been asked since the agent's last reply, `checked` tells
+    whether the goal check has.
+    """
 
     usage: Usage = Factory(Usage)
     seconds: float = 0.0
     until: float = 0.0
+    ahead: int = 0
+    checked: bool = False
 
     def after(self, entry: Entry | Recorded) -> Record:
         """Add one entry; of two requests at once the common time counts once."""
-        facts = facts_of(entry)
+        facts, usage = facts_of(entry), self.usage.after(entry)
+        ahead, checked = self._since_reply(entry)
         if facts.start is None:
-            return Record(self.usage.after(entry), self.seconds, self.until)
+            return Record(usage, self.seconds, self.until, ahead, checked)
         end = facts.start + (facts.seconds or 0.0)
-        waited = max(0.0, end - max(facts.start, self.until))
-        return Record(self.usage.after(entry), self.seconds + waited, max(end, self.until))
+        seconds = self.seconds + max(0.0, end - max(facts.start, self.until))
+        return Record(usage, seconds, max(end, self.until), ahead, checked)
+
+    def _since_reply(self, entry: Entry | Recorded) -> tuple[int, bool]:
+        asked = None if entry.wasted or entry.rebuilt else asked_for(entry)
+        match None if asked is None else asked.lane:
+            case Lane.AGENT:
+                return 0, False
+            case Lane.USER:
+                return self.ahead + 1, self.checked
+            case Lane.GOAL_CHECK:
+                return self.ahead, True
+            case None:
+                return self.ahead, self.checked
+
+    def usage_at(self, end: State) -> Usage:
+        """What a session came to: what its user said ahead of the last verdict is wasted, too."""
+        decided = end.stop_reason in DECIDED and len(end.verdicts) <= end.turns
+        if not (self.ahead and self.checked and decided):  # else it was the user's own word
+            return self.usage
+        return evolve(self.usage, wasted=self.usage.wasted + self.ahead)
 
     @classmethod
     def of(cls, entries: Iterable[Recorded]) -> Record:
@@ -100,7 +130,7 @@ class Recorder:
     def result(self, state: State) -> SessionResult:
         """The result of a session that has ended."""
         record = self.records.get(state.session.id, NOTHING)
-        return SessionResult.of(state, record.usage, record.seconds)
+        return SessionResult.of(state, record.usage_at(state), record.seconds)
 
 
 def result_of(log: SessionLog) -> SessionResult | None:
@@ -110,4 +140,4 @@ def result_of(log: SessionLog) -> SessionResult | None:
     record = Record.of(log.entries)
     phase, verdicts = log.ended.phase, log.ended.verdicts
     state = State(log.case, log.session, phase, log.transcript, verdicts)
-    return SessionResult.of(state, record.usage, record.seconds)
+    return SessionResult.of(state, record.usage_at(state), record.seconds)

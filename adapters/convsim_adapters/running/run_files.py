@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import asdict, define, evolve
+from attrs import Factory, asdict, define, evolve
 
 from convsim_adapters.journal_files import has_journal, load_journal
 from convsim_adapters.running.case_lists import not_found
@@ -31,20 +31,24 @@ PRIVATE = 0o600
 
 @define
 class RunFiles:
-    """Writes what a run comes to. What cannot be written does not matter: it is in the journal."""
+    """Writes what a run comes to. What cannot be written does not matter: it is in the journal.
+
+    `directory` is as it was given, `place` where that is, whatever directory an agent changes to.
+    """
 
     directory: Path
     header: Mapping[str, object]
+    place: Path = Factory(lambda self: self.directory.absolute(), takes_self=True)
 
     def make(self, *, new: bool) -> None:
         """Make the directory. Raises `InvalidSpec` where a `new` run finds one there already."""
         shown = repr(str(self.directory))
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            self.place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = f"is {shown}, which cannot be written: {error.strerror}"
             raise InvalidSpec([Problem("out", what)]) from error
-        if new and (has_journal(self.directory) or (self.directory / RESULTS).exists()):
+        if new and (has_journal(self.place) or (self.place / RESULTS).exists()):
             what = f"is {shown}, which holds a run already; choose another, or convsim resume it"
             raise InvalidSpec([Problem("out", what)])
 
@@ -74,10 +78,10 @@ class RunFiles:
 
     def _write(self, name: str, parts: Iterable[str]) -> None:
         """Write a whole file beside its place, then put it there: it is never half there."""
-        written = self.directory / f".{name}.new"
+        written = self.place / f".{name}.new"
         with open(written, "w", encoding="ascii", opener=_private) as file:
             file.writelines(parts)
-        written.replace(self.directory / name)
+        written.replace(self.place / name)
 
 
 def run_record(run: Run) -> dict[str, object]:

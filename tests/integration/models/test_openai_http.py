@@ -8,7 +8,15 @@ import sys
 import pytest
 
 from convsim_adapters.openai_http import openai_client, openai_model
-from convsim_fp.errors import InvalidSpec, MalformedReply, PortError, Refused, Unavailable
+from convsim_fp.errors import (
+    InvalidSpec,
+    MalformedReply,
+    PortError,
+    RateLimited,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
 from convsim_fp.interpreters import Reply
 
 NAME = "openai/gpt-4o-mini"
@@ -156,7 +164,7 @@ def test_every_good_status_is_good(loopback, users_request) -> None:
     ("fault", "kind", "said"),
     [
         ("choices text", MalformedReply, "the answer has no choices"),
-        ("content parts", MalformedReply, "the answer's content is no text"),
+        ("content number", MalformedReply, "the answer's content is no text"),
         ("json list", Unavailable, "the answer is no JSON object: [1]"),
         ("empty", Unavailable, "the answer is no JSON object: nothing"),
         ("endless", MalformedReply, "the answer has more than 64 MB"),
@@ -179,13 +187,31 @@ def test_nobody_there_is_worth_another_attempt(users_request) -> None:
     assert type(error) is Unavailable
 
 
-def test_the_environments_proxy_is_used(loopback, users_request, monkeypatch) -> None:
+def test_of_content_in_parts_the_text_is_taken(loopback, users_request) -> None:
+    loopback.faults = ["content parts"]
+    [reply] = asked(made(loopback), users_request)
+    assert reply.text == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("429 pieces", Unauthorized), ("200 error text", RateLimited)]
+)
+def test_an_error_is_sorted_by_all_that_it_says(loopback, users_request, fault, kind) -> None:
+    """Also where it comes in pieces, or its code is text."""
+    loopback.faults = [fault]
+    [error] = asked(made(loopback), users_request)
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize("scheme", ["http://", "HTTP://", ""])
+def test_the_environments_proxy_is_used(loopback, users_request, monkeypatch, scheme) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", loopback.base.removesuffix("/v1"))
+    place = loopback.base.removesuffix("/v1").removeprefix("http://")
+    monkeypatch.setenv("http_proxy", scheme + place)
     model = openai_model(NAME, params={"api_base": "http://model.invalid/v1"})
-    monkeypatch.setenv("no_proxy", "model.invalid")
-    direct = openai_model(NAME, params={"api_base": "http://model.invalid/v1"})
+    monkeypatch.setenv("no_proxy", "model.invalid:80,elsewhere.invalid")
+    direct = openai_model(NAME, params={"api_base": "http://model.invalid:80/v1"})
     [reply] = asked(model, users_request)
     [error] = asked(direct, users_request)
     assert isinstance(reply, Reply)

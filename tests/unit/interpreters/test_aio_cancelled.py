@@ -16,8 +16,10 @@ from convsim_fp.core import (
     new_session,
     start,
 )
+from convsim_fp.errors import PortError
 from convsim_fp.interpreters import (
     ConversationCancelled,
+    Facts,
     Ports,
     aconverse,
     aperform,
@@ -46,6 +48,41 @@ def in_loop(function):
 
 
 AGENT, MODEL = in_loop(agent), in_loop(model)
+
+
+class Waits(PortError):
+    """A port that was cancelled before it had sent anything."""
+
+
+async def waits(request):
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError as error:
+        raise error from Waits(facts=Facts(attempts=0))
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_what_was_never_sent_is_told_as_such_when_its_task_is_cancelled(overlap) -> None:
+    entries = []
+
+    async def judge(request):
+        return await waits(request) if request.id.lane is Lane.GOAL_CHECK else "Hello."
+
+    async def main():
+        rules = Rules(users.prompted(), goals.prompted(), overlap=overlap)
+        performed = aperform(Ports(AGENT, judge))
+        task = asyncio.create_task(
+            aconverse(rules, start(rules, CASE), performed, sink=entries.append)
+        )
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main)
+    forgotten = [entry for entry in entries if entry.wasted]
+    assert [entry.request.id.lane for entry in forgotten] == [Lane.GOAL_CHECK]
+    assert [entry.observed.facts.attempts for entry in forgotten] == [0]
 
 
 def begun(rules):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from convsim_fp import goals, users
 from convsim_fp.core import Lane, Rules, Say, StopReason, TestCase
-from convsim_fp.errors import InvalidSpec, MalformedReply
+from convsim_fp.errors import InvalidSpec, MalformedReply, PortError
 from convsim_fp.interpreters import (
     AgentReply,
     Budget,
@@ -153,6 +153,26 @@ def test_at_the_last_second_a_call_under_way_is_given_up(run_all) -> None:
     assert states[0].why == "the budget of 0.05 seconds is used up: the time is over"
     assert [state.turns for state in states] == [1, 1, 0, 0]
     assert [entry.wasted for entry in entries if entry.request] == [True, True]
+
+
+class Waits(PortError):
+    """A port that was cancelled before it had sent anything."""
+
+
+async def waits(request):
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError as error:
+        raise error from Waits(facts=Facts(attempts=0))
+
+
+def test_what_was_never_sent_by_the_last_second_is_not_booked(run_all) -> None:
+    entries = []
+    [state] = run_all(
+        CASES[:1], TALKS, Ports(waits), sink=entries.append, budget=Budget(seconds=0.05)
+    )
+    assert state.stop_reason == "budget"
+    assert [entry.request.id.lane for entry in entries if entry.request] == []
 
 
 def test_time_that_is_over_stops_overlapping_requests_too(run_all) -> None:

@@ -1,5 +1,6 @@
 """Recorded runs: read back, gone on with, played again, forked, compared; nothing paid twice."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -31,6 +32,33 @@ CASES = [
 ]
 NO = '{"rationale": "nothing is done", "result": "no"}'
 YES = '{"rationale": "it is done", "result": "yes"}'
+
+
+@pytest.mark.parametrize(("overlap", "asked", "wasted"), [(True, 2, 1), (False, 1, 0)])
+def test_what_the_user_said_ahead_of_a_yes_is_counted_as_wasted(
+    tmp_path, overlap, asked, wasted
+) -> None:
+    """It was answered and paid for, before the judge said that the conversation is over."""
+    users = []
+
+    async def judge(request):
+        await asyncio.sleep(0.05)
+        return YES
+
+    async def user(request):
+        users.append(request)
+        return "I want my money back."
+
+    run = simulate(
+        CASES[:1],
+        lambda messages, order="": "It is done.",
+        user_model=user,
+        goal_model=judge,
+        overlap=overlap,
+        out=tmp_path / "run",
+    )
+    assert (len(users), run.usage.wasted) == (asked, wasted)
+    assert read_run(tmp_path / "run").usage == run.usage
 
 
 class World:

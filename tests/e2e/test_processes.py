@@ -76,3 +76,35 @@ def test_mlflow_is_refused_with_the_way_out(convsim, many) -> None:
     assert ran.code == 2
     assert "convsim export" in ran.err
     assert not (many / "run" / "journal").exists()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_agent_that_changes_the_directory_takes_no_file_of_the_run_along(
+    here, convsim, processes
+) -> None:
+    (here / "moving.py").write_text(MOVING, "utf-8")
+    case = {"goal": "x", "script": ["hello"], "goal_when": "here"}
+    (here / "moved.json").write_text(json.dumps([case, {**case, "id": "b"}]), "utf-8")
+    words = ("--agent", "moving:Agent", "--out", "run", "--processes", str(processes))
+    ran = convsim("run", "moved.json", *words)
+    assert ran.code == 0, ran.err
+    assert len((here / "run" / "results.jsonl").read_text().splitlines()) == 2
+    assert convsim("show", "run").out.count("goal_achieved") >= 2
+    assert [one.name for one in here.rglob("run")] == ["run"]
+
+
+MOVING = """
+import os
+
+os.makedirs("below", exist_ok=True)
+os.chdir("below")
+
+
+class Agent:
+    def __init__(self):
+        os.makedirs("deeper", exist_ok=True)
+        os.chdir("deeper")
+
+    def __call__(self, messages):
+        return "here"
+"""

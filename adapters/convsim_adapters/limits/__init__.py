@@ -9,14 +9,18 @@ from convsim_adapters.limits.allowed import Limits, Signal, Ticket
 from convsim_adapters.limits.at_once import AtOnce
 from convsim_adapters.limits.limiter import Limiter, NotSent, limited, waited
 from convsim_adapters.limits.minute import Minute, Slot
+from convsim_adapters.limits.rates import Leave, Rates, SharedMinute
 from convsim_adapters.limits.sharing import Sharing
 
 __all__ = [
     "AtOnce",
+    "Leave",
     "Limiter",
     "Limits",
     "Minute",
     "NotSent",
+    "Rates",
+    "SharedMinute",
     "Sharing",
     "Signal",
     "Slot",

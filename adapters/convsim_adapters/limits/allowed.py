@@ -55,23 +55,18 @@ class Limits:
     minute: Minute | None = None
     under_way: int = 0
     held_until: float = -inf
-    rpm: int | None = None
-    tpm: int | None = None
 
     @classmethod
     def of(
         cls, at_once: int, *, rpm: int | None = None, tpm: int | None = None, parts: int = 1
     ) -> Limits:
-        """The limits at first, of which this process has one of so many parts."""
+        """The limits at first; of `at_once` this process has one of so many parts."""
         rated = rpm is not None or tpm is not None
-        minute = Minute(_part(rpm, parts), _part(tpm, parts)) if rated else None
-        return cls(AtOnce.of(at_once, parts), minute, rpm=rpm, tpm=tpm)
+        return cls(AtOnce.of(at_once, parts), Minute(rpm, tpm) if rated else None)
 
     def expected(self, guess: float) -> float:
         """The tokens of the next request, as the last ones were; the guess before there are any."""
-        if self.minute is None or self.minute.tpm is None:
-            return 0.0
-        return guess if self.minute.mean is None else self.minute.mean
+        return 0.0 if self.minute is None else self.minute.expected(guess)
 
     def free_at(self, now: float, tokens: float = 0.0) -> float:
         """When another request may be sent; infinity where it takes an answer first."""
@@ -94,7 +89,7 @@ class Limits:
         return self._with(self.minute, self.under_way - 1)
 
     def _with(self, minute: Minute | None, under_way: int) -> Limits:
-        return Limits(self.at_once, minute, under_way, self.held_until, self.rpm, self.tpm)
+        return Limits(self.at_once, minute, under_way, self.held_until)
 
     def answered(self, ticket: Ticket, tokens: float | None) -> Limits:
         """A good answer came, of so many tokens where that is known."""
@@ -102,8 +97,7 @@ class Limits:
         if minute is not None and minute.tpm is not None:
             known = ticket.tokens if tokens is None else tokens
             minute = minute.counted(ticket.second, known, expected=ticket.tokens)
-        left = self.under_way - 1
-        return Limits(at_once, minute, left, self.held_until, self.rpm, self.tpm)
+        return Limits(at_once, minute, self.under_way - 1, self.held_until)
 
     def lowered(self, generation: int) -> Limits:
         """The endpoint has too much to do; itself where that is known of this generation."""
@@ -131,12 +125,5 @@ class Limits:
                 return self.held(now, signal.seconds)
 
     def shared(self, parts: int) -> Limits:
-        """Share them with another number of processes; what was sent stays counted."""
-        minute = self.minute
-        if minute is not None:
-            minute = evolve(minute, rpm=_part(self.rpm, parts), tpm=_part(self.tpm, parts))
-        return evolve(self, at_once=self.at_once.shared(parts), minute=minute)
-
-
-def _part(whole: int | None, parts: int) -> int | None:
-    return None if whole is None else max(1, whole // parts)
+        """Share them with another number of processes."""
+        return evolve(self, at_once=self.at_once.shared(parts))

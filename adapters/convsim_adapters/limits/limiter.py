@@ -16,9 +16,10 @@ from typing import TypeAlias, cast
 from attrs import Factory, define, field
 
 from convsim_adapters.limits.allowed import Limits, Signal, Ticket
+from convsim_adapters.limits.rates import Leave, SharedMinute
 from convsim_adapters.limits.trouble import asked_pause, too_much
 from convsim_fp.core import Generate
-from convsim_fp.errors import PortError, TimedOut
+from convsim_fp.errors import PortError
 from convsim_fp.interpreters import Facts, Model, Reply
 
 __all__ = ["Limiter", "NotSent", "limited", "waited"]
@@ -51,8 +52,8 @@ def limited(model: Model, limiter: Limiter) -> Model:
     """A model port whose requests are sent when the limiter lets them; it is below the retries.
 
     The model is a coroutine function. What it raises is raised; where a request is cancelled while
-    it waits, `NotSent` is the cause. Raises `TimedOut` for one that waited for `Limiter.patience`
-    while none was answered well, and `NotSent`; their facts say that they were never sent.
+    it waits, `NotSent` is the cause. Raises `NotSent` for one that waited for `Limiter.patience`
+    while none was answered well, or until nothing new may be asked; its facts say so.
     """
     asking = cast("Callable[[Generate], Awaitable[Reply | str]]", model)
 
@@ -79,7 +80,8 @@ class Limiter:
     Sessions have the order in which they first asked, so those that began early finish early.
     `name` is for the log, `key` for the other processes, to which `tell` passes on what they should
     hear. A pause that is longer than `longest_hold` seconds is not kept, since the retries give up
-    there. `may_go_on` is asked before those that waited are sent, and every second.
+    there. `may_go_on` is asked before those that waited are sent, and every second. Where other
+    processes share the minute, `minute` asks for leave of each request, and is told what it was.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Limiter:
     key: str = ""
     tell: Callable[[Signal], object] = nobody
     may_go_on: Callable[[], bool] = field(default=lambda: True)
+    minute: SharedMinute | None = None
     longest_hold: float = 60.0
     patience: float = 600.0
     _waiting: list[tuple[Place, float, asyncio.Future[Ticket]]] = Factory(
@@ -98,11 +101,13 @@ class Limiter:
     _answered: float = 0.0
     _over: float = inf  # when those that wait are given up
     _said: bool = False
+    _asked: bool = False  # for leave, of which one at a time is under way
+    _leave: Leave | None = None
 
     def entered(self, request: Generate) -> Ticket | None:
         """The leave to send a request at once; None where it has to wait."""
         self._sessions.setdefault(request.session.id, len(self._sessions))
-        if self._waiting:
+        if self._waiting or self.minute is not None:
             return None
         now, tokens = _now(), self._expected(request)
         return self._admitted(now, tokens) if self.limits.free_at(now, tokens) <= now else None
@@ -130,8 +135,10 @@ class Limiter:
 
     def answered(self, ticket: Ticket, answer: Reply | str) -> None:
         """A good answer came."""
-        self._answered = _now()
-        self.limits = self.limits.answered(ticket, _tokens(answer))
+        self._answered, tokens = _now(), _tokens(answer)
+        self.limits = self.limits.answered(ticket, tokens)
+        if self.minute is not None and tokens is not None:
+            self.minute.count(Leave(self.key, ticket.tokens, ticket.second), tokens)
         self.let_in()
 
     def failed(self, ticket: Ticket, error: PortError) -> None:
@@ -143,7 +150,7 @@ class Limiter:
         if lowered is not before:
             self._say(what, lowered.at_once.most)
             self.tell(Signal(self.key, "lowered"))
-        if held.at_once is not lowered.at_once:
+        if held is not lowered:
             self.tell(Signal(self.key, "held", seconds))
         self.let_in()
 
@@ -157,6 +164,12 @@ class Limiter:
         self._said = True  # over there
         self.limits = self.limits.heard(signal, _now())
         self.let_in()
+
+    def given(self, leave: Leave) -> None:
+        """There is room for one request now; where none can be sent it is lost."""
+        self._asked, self._leave = False, leave
+        self.let_in()
+        self._leave = None
 
     def share(self, parts: int) -> None:
         """Share the limits with another number of processes."""
@@ -180,11 +193,20 @@ class Limiter:
         if not self.may_go_on():
             return self._not_sent(turn, now)
         at = self.limits.free_at(now, tokens)
-        if at <= now:
+        if at <= now and self._has_leave(tokens):
             turn.set_result(self._admitted(now, tokens))
-        else:
-            self._look_again(min(at, now + LOOK))
-        return at <= now
+            return True
+        self._look_again(min(at if at > now else inf, now + LOOK))
+        return False
+
+    def _has_leave(self, tokens: float) -> bool:
+        """Whether the others leave room for one more; where that is not known it is asked."""
+        if self.minute is None or self._leave is not None:
+            return True
+        if not self._asked:
+            self._asked = True
+            self.minute.ask(Leave(self.key, tokens))
+        return False
 
     def _not_sent(self, turn: asyncio.Future[Ticket], now: float) -> bool:
         """Give up the next one, a look later: whatever ends it in a way of its own comes first."""
@@ -200,7 +222,10 @@ class Limiter:
         self._timer = asyncio.get_running_loop().call_at(at, self.let_in)
 
     def _admitted(self, now: float, tokens: float) -> Ticket:
-        self.limits = self.limits.admitted(now, tokens)
+        self.limits, leave = self.limits.admitted(now, tokens), self._leave
+        self._leave = None
+        if leave is not None:
+            return Ticket(self.limits.at_once.generation, leave.second, leave.tokens)
         return self.limits.ticket(now, tokens)
 
     def _tire(self, turn: asyncio.Future[Ticket]) -> None:
@@ -212,14 +237,15 @@ class Limiter:
             asyncio.get_running_loop().call_later(left, self._tire, turn)
             return
         what = f"it waited {self.patience:g} s for its turn, and no request was answered meanwhile"
-        turn.set_exception(TimedOut(f"{self.name}: {what}", facts=UNSENT))
+        turn.set_exception(NotSent(f"{self.name}: {what}", facts=UNSENT))
         self.let_in()
 
     def _expected(self, request: Generate) -> float:
-        limits = self.limits
-        if limits.minute is None or limits.minute.tpm is None:
+        minute = self.limits.minute
+        if self.minute is None and (minute is None or minute.tpm is None):
             return 0.0
-        return limits.expected(sum(len(one.content) for one in request.messages) / CHARACTERS)
+        guess = sum(len(one.content) for one in request.messages) / CHARACTERS
+        return guess if self.minute is not None else self.limits.expected(guess)
 
     def _say(self, what: str, most: int) -> None:
         """Tell it once: the first time is news, the others are how it works."""

@@ -46,6 +46,12 @@ class Minute:
     requests: int = 0  # of all slots
     tokens: float = 0.0
 
+    def expected(self, guess: float) -> float:
+        """The tokens of the next request, as the last ones were; the guess before there are any."""
+        if self.tpm is None:
+            return 0.0
+        return guess if self.mean is None else self.mean
+
     def free_at(self, now: float, tokens: float) -> float:
         """When there is room for another request of so many tokens; `now`, or later."""
         at, requests, used = now, self.requests, self.tokens

@@ -48,7 +48,7 @@ class SimulationInterrupted(RunInterrupted):
     def __init__(self, run: Run, cause: RunInterrupted) -> None:
         self.run = run
         super().__init__(cause.states, cause.signal)
-        self.threads = cause.threads
+        self.threads, self.args = cause.threads, cause.args  # also those in other processes
 
 
 def execute(
@@ -76,14 +76,16 @@ def execute(
             plan, plan.agent, beginning, told.recorder, told.begun, told.ended, around
         )
         return told.run(conduct.converse)
-    files = RunFiles(run_directory(out, told.began), _header(plan, told.began, beginning))
+    directory = run_directory(out, told.began)
+    settings = _header(plan, told.began, beginning)
+    files = RunFiles(directory, settings, plan.home / directory)
     if plan.settings.processes > 1 and around is unchanged:
         if sink is not no_sink:
             raise InvalidSpec([Problem("sink", SINK)])
         return _shared(plan, beginning, told, files, following)
     with _kept(files, plan, beginning, told.began) as header:
         durability = plan.settings.durability
-        with journal_writer(files.directory, header, durability=durability) as journal:
+        with journal_writer(files.place, header, durability=durability) as journal:
             files.begin()
             list_sessions(journal, plan, beginning)
             conduct = Conduct(
@@ -120,17 +122,16 @@ def _shared(
             plan,
             beginning,
             told.recorder,
-            begun=told.begun,
             ended=told.ended,
             following=following,
         ) as workers,
         _kept(files, plan, beginning, told.began) as header,
     ):
         durability = plan.settings.durability
-        with journal_writer(files.directory, header, durability=durability) as journal:
+        with journal_writer(files.place, header, durability=durability) as journal:
             files.begin()
             list_sessions(journal, plan, beginning)
-        return told.run(lambda: workers.converse(files.directory, header), files)
+        return told.run(lambda: workers.converse(files.place, header), files)
 
 
 @frozen
@@ -178,17 +179,17 @@ def _kept(files: RunFiles, plan: Plan, beginning: Beginning, began: datetime) ->
     """The files of a run, under its lock: made, or gone on with; the header of what is recorded."""
     files.make(new=not beginning.goes_on)
     key = beginning.key or token_hex(KEY_BYTES)
-    with locked(files.directory):
+    with locked(files.place):
         _check_still_so(files, beginning)
-        yield header_of(plan, files.directory.name, _stamp(began), key)
+        yield header_of(plan, files.place.name, _stamp(began), key)
 
 
 def _check_still_so(files: RunFiles, beginning: Beginning) -> None:
     """Whether nobody wrote before the lock was held: what is recorded is not asked again."""
     if not beginning.goes_on:
         files.make(new=True)
-        clear_unstarted(files.directory)
-    elif extent_of(files.directory) != beginning.extent:
+        clear_unstarted(files.place)
+    elif extent_of(files.place) != beginning.extent:
         what = "was gone on with by another process just now; look at it, and start this again"
         raise RunInUse(f"{files.directory} {what}")
 

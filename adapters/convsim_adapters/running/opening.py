@@ -31,10 +31,11 @@ def ports_of(
     limiters = {
         model.key: Limiter(
             model.shown,
-            _limits(plan, shared.parts),
+            _limits(plan, shared),
             key=model.key,
             tell=shared.tell,
             may_go_on=may_go_on,
+            minute=shared.minute,
             longest_hold=policy.longest_wait,
             patience=policy.deadline,
         )
@@ -50,10 +51,12 @@ def ports_of(
     return _opened(agent, asked(plan.user_model), asked(plan.goal_model), used, limiters, shared)
 
 
-def _limits(plan: Plan, parts: int) -> Limits:
+def _limits(plan: Plan, shared: Sharing) -> Limits:
     settings = plan.settings
     at_once = OVERLAPPED * settings.concurrency
-    return Limits.of(at_once, rpm=settings.rpm, tpm=settings.tpm, parts=parts)
+    if shared.minute is not None:
+        return Limits.of(at_once, parts=shared.parts)
+    return Limits.of(at_once, rpm=settings.rpm, tpm=settings.tpm, parts=shared.parts)
 
 
 @asynccontextmanager

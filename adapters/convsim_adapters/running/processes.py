@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from signal import Signals
 from subprocess import PIPE, Popen
 from threading import Thread
 from typing import IO, Any
 
-from attrs import Factory, define, frozen
+from attrs import Factory, asdict, define, frozen
 
+from convsim_adapters.limits import Leave
 from convsim_adapters.running.pipes import Message, Pipe, messages
 from convsim_fp.errors import ConvsimError
 
@@ -65,6 +67,10 @@ class Process:
         with suppress(OSError):
             self.pipe.say(kind, **told)
 
+    def give(self, leave: Leave) -> None:
+        """Let it send a request."""
+        self.say("leave", leave=asdict(leave))
+
     def kill(self) -> None:
         """Give it no more time."""
         self.popen.kill()
@@ -91,14 +97,18 @@ class Process:
         self.hears(Heard(self, Gone(code)))
 
 
-def started(hears: Callable[[Heard], object]) -> Process:
-    """Start a worker, in a session of its own: the Ctrl-C of a terminal is for the run alone."""
+def started(hears: Callable[[Heard], object], home: Path) -> Process:
+    """Start a worker, in a session of its own: the Ctrl-C of a terminal is for the run alone.
+
+    It begins where the run did, at `home`, and finds the agent's module as that did.
+    """
     process = Process(
         Popen(
             [sys.executable, "-c", START, *sys.path],
             stdin=PIPE,
             stdout=PIPE,
             bufsize=0,
+            cwd=home,
             start_new_session=True,
         ),
         hears,
@@ -110,22 +120,23 @@ def started(hears: Callable[[Heard], object]) -> Process:
 
 @define(eq=False)
 class Worker:
-    """The sessions of one worker, which may be one process after another.
+    """The sessions of one worker that have not ended; it may be one process after another.
 
     It is `ready` when its process could begin, and `done` when all its sessions have ended. `lost`
     counts the processes that ended one after another before any session did.
     """
 
-    sessions: frozenset[str]
+    sessions: set[str]
     concurrency: int
     process: Process
     ready: bool = False
     done: bool = False
     lost: int = 0
 
-    def running(self, ended: Container[str]) -> int:
-        """How many of its sessions go on, at most, where these have ended."""
-        return min(self.concurrency, sum(one not in ended for one in self.sessions))
+    @property
+    def running(self) -> int:
+        """How many of its sessions go on, at most."""
+        return min(self.concurrency, len(self.sessions))
 
     def say(self, kind: str, **told: Any) -> None:
         """Send a message to its process."""

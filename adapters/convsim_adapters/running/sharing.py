@@ -21,7 +21,6 @@ def gathered(
     beginning: Beginning,
     recorder: Recorder,
     *,
-    begun: float,
     ended: Callable[[State], object],
     following: Following | None = None,
 ) -> Generator[Workers]:
@@ -30,7 +29,7 @@ def gathered(
     Raises `InvalidSpec` where something cannot go to another process, or is not found there.
     """
     handed_on = settings_to_hand_on(plan)
-    workers = Workers(plan, beginning, recorder, begun, ended, handed_on, following)
+    workers = Workers(plan, beginning, recorder, ended, handed_on, following)
     try:
         workers.gather()
         yield workers

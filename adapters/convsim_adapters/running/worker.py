@@ -24,7 +24,7 @@ from attrs import Factory, asdict, define, frozen
 
 from convsim_adapters.hiding import secrets_of_environment, without_secrets
 from convsim_adapters.journal_files import held, journal_writer
-from convsim_adapters.limits import Sharing, Signal
+from convsim_adapters.limits import Leave, SharedMinute, Sharing, Signal
 from convsim_adapters.running.agents import ChosenAgent
 from convsim_adapters.running.conduct import Conduct, Share, list_sessions
 from convsim_adapters.running.jobs import Job, read_job, record_of_job
@@ -101,6 +101,7 @@ class _Worker:
     recorder: Recorder = Factory(Recorder)
     tally: Tally = Factory(Tally)
     due: bool = False
+    counting: bool = False  # what is spent, so that all stop in time
     told: set[str] = Factory(set[str])
     secrets: tuple[str, ...] = Factory(lambda: (*secrets_of_environment(os.environ),))
 
@@ -112,6 +113,8 @@ class _Worker:
                     self.enough = Interrupted("budget", detail)
                 case {"kind": "limit", "model": model, "what": what, "seconds": seconds}:
                     self.sharing.hear(Signal(model, what, seconds))
+                case {"kind": "leave", "leave": leave}:
+                    self.sharing.given(Leave(**leave))
                 case {"kind": "parts", "parts": parts}:
                     self.sharing.share(parts)
                 case {"kind": "stop", "signal": name}:
@@ -150,7 +153,10 @@ class _Worker:
     def _carry_out(self, job: Job, go: Message) -> None:
         plan, header = job.plan, cast("Header", record_from_plain(go["header"]))
         budget = self._budget(plan.budget, go["seconds"])
+        self.counting = (plan.budget.cost, plan.budget.tokens) != (None, None)
         self.sharing.share(go["parts"])
+        if plan.settings.rpm is not None or plan.settings.tpm is not None:
+            self.sharing.minute = self._minute()
         share = Share(job.sessions, go["concurrency"], budget, self.sharing)
         self.recorder = Recorder(self._take, dict(job.beginning.records))
         durability = plan.settings.durability
@@ -185,6 +191,12 @@ class _Worker:
             self._flush()
             self.say("done", signal=None, threads=())
 
+    def _minute(self) -> SharedMinute:
+        return SharedMinute(
+            ask=lambda leave: self.say("ask", leave=asdict(leave)),
+            count=lambda leave, tokens: self.say("count", leave=asdict(leave), tokens=tokens),
+        )
+
     def _budget(self, whole: Budget, gone: float) -> Budget:
         if whole == Budget():
             return whole
@@ -199,7 +211,7 @@ class _Worker:
         self.tally = self.tally.after(entry)
         if not self.due:
             self.due = True
-            asyncio.get_running_loop().call_later(EVERY, self._flush)
+            asyncio.get_running_loop().call_later(0 if self.counting else EVERY, self._flush)
 
     def _flush(self) -> None:
         tally, self.tally, self.due = self.tally, Tally(), False

@@ -16,12 +16,13 @@ from typing import TypeAlias, cast
 from attrs import Factory, define
 
 from convsim_adapters.journal_files import load_journal
+from convsim_adapters.limits import Leave, Minute, Rates
 from convsim_adapters.running.beginnings import Beginning
 from convsim_adapters.running.jobs import job_of, record_from_job
 from convsim_adapters.running.pipes import Message
 from convsim_adapters.running.places import going_on
 from convsim_adapters.running.plans import Plan
-from convsim_adapters.running.processes import Gone, Heard, Worker, WorkerLost, started
+from convsim_adapters.running.processes import Gone, Heard, Process, Worker, WorkerLost, started
 from convsim_adapters.running.recording import Record, Recorder, Tally
 from convsim_adapters.running.results import Usage
 from convsim_adapters.running.shards import part, sessions_planned, shards
@@ -46,14 +47,13 @@ Following: TypeAlias = Callable[[Tally, int], object]
 class Workers:
     """Everything that changes while a run's workers work is in here.
 
-    `begun` is on the monotonic clock, in seconds; `ended` is told each session that came to its
-    end, `following` what happens in all of them and how many go on.
+    `ended` is told each session that came to its end, `following` what happens in all of them and
+    how many go on; `begun` is on the monotonic clock, in seconds.
     """
 
     plan: Plan
     beginning: Beginning
     recorder: Recorder
-    begun: float
     ended: Callable[[State], object]
     handed_on: Message
     following: Following | None
@@ -61,6 +61,9 @@ class Workers:
         lambda self: {one.id: (one, case) for one, case in sessions_planned(self.plan)},
         takes_self=True,
     )
+    rates: Rates = Factory(lambda self: _rates(self.plan), takes_self=True)
+    begun: float = 0.0
+    held: dict[str, float] = Factory(dict[str, float])  # models, until when
     directory: Path = Path()
     header: Message = Factory(Message)
     queue: SimpleQueue[Heard | Signalled] = Factory(SimpleQueue["Heard | Signalled"])
@@ -78,7 +81,9 @@ class Workers:
         number = min(settings.processes, settings.concurrency, len(todo))
         for at, sessions in enumerate(shards(todo, number)):
             at_once = part(settings.concurrency, at, number)
-            self.workers.append(Worker(sessions, at_once, started(self.queue.put)))
+            self.workers.append(
+                Worker(set(sessions), at_once, started(self.queue.put, self.plan.home))
+            )
         for worker in self.workers:
             self._hand_on(worker, self.beginning)
         while not all(worker.ready for worker in self.workers):
@@ -90,6 +95,7 @@ class Workers:
         Raises `RunInterrupted` with all of them where a signal came, and what one of them raised.
         """
         self.directory, self.header = directory, record_to_plain(header)
+        self.begun = monotonic()
         self.states = {
             name: self.beginning.resumed[name].step.state for name in self.beginning.whole
         }
@@ -119,8 +125,9 @@ class Workers:
     def _next(self) -> Heard | Signalled:
         """Wait for what comes, and for signals; who does not stop in time is killed."""
         while True:
+            more = self.rates.give(monotonic()) - monotonic()
             with suppress(Empty):
-                return self.queue.get(timeout=WAKING)
+                return self.queue.get(timeout=max(0.0, min(WAKING, more)))
             if self.signal is not None and monotonic() > self.until:
                 self.kill()
 
@@ -144,11 +151,16 @@ class Workers:
             case {"kind": "ended", "ended": ended, "record": record, "cut": cut}:
                 worker.lost = 0
                 told = cast("Ended", record_from_plain(ended))
+                worker.sessions.discard(told.session)
                 self._end(self._state(told), record_from_job(record), cut=cut)
             case {"kind": "tally", "usage": usage, "turns": turns}:
                 self._spend(Tally(Usage(**usage), turns))
             case {"kind": "limit"}:
                 self._pass_on(said, worker)
+            case {"kind": "ask", "leave": leave}:
+                self.rates.ask(Leave(**leave), worker.process.give)
+            case {"kind": "count", "leave": leave, "tokens": tokens}:
+                self.rates.count(Leave(**leave), tokens)
             case {"kind": "done", "signal": signal, "threads": threads}:
                 self._done(worker)
                 self.stuck += tuple(threads)
@@ -163,8 +175,13 @@ class Workers:
             case _:
                 raise WorkerLost(f"a worker process says what nobody knows: {said!r:.80}")
 
+    def _started(self) -> Process:
+        return started(self.queue.put, self.plan.home)
+
     def _hand_on(self, worker: Worker, beginning: Beginning) -> None:
-        worker.say("job", **job_of(self.plan, beginning, worker.sessions, self.handed_on))
+        worker.say(
+            "job", **job_of(self.plan, beginning, frozenset(worker.sessions), self.handed_on)
+        )
 
     def _begin(self, worker: Worker) -> None:
         worker.say(
@@ -177,6 +194,9 @@ class Workers:
         )
         if self.enough:
             worker.say("enough", detail=self.enough)
+        for model, until in self.held.items():
+            if until > monotonic():
+                worker.say("limit", model=model, what="held", seconds=until - monotonic())
 
     def _state(self, told: Ended) -> State:
         session, case = self.planned[told.session]
@@ -193,7 +213,7 @@ class Workers:
     def _spend(self, tally: Tally) -> None:
         self.recorder.add(tally)
         if self.following is not None:
-            self.following(tally, sum(one.running(self.states) for one in self.workers))
+            self.following(tally, sum(one.running for one in self.workers))
         why = self.plan.budget.used_up(self.recorder.spent, 0.0)  # the seconds they know themselves
         if why is not None and not self.enough:
             self.enough = why.detail
@@ -201,6 +221,8 @@ class Workers:
                 worker.say("enough", detail=self.enough)
 
     def _pass_on(self, said: Message, from_: Worker) -> None:
+        until = monotonic() + said["seconds"]
+        self.held[said["model"]] = max(until, self.held.get(said["model"], until))
         for worker in self.workers:
             if worker is not from_:
                 worker.say(**said)
@@ -235,7 +257,7 @@ class Workers:
         if not worker.sessions:
             self._done(worker)
             return
-        worker.process = started(self.queue.put)
+        worker.process = self._started()
         self._hand_on(worker, beginning)
 
     def _done(self, worker: Worker) -> None:
@@ -255,3 +277,7 @@ class Workers:
             self.states.get(name) or Planned(rules[case.id], case, session).cut(why)
             for name, (session, case) in self.planned.items()
         )
+
+
+def _rates(plan: Plan) -> Rates:
+    return Rates(Minute(plan.settings.rpm, plan.settings.tpm))

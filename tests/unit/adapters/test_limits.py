@@ -15,7 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convsim_adapters.limits import Limiter, Limits, NotSent, Sharing, Signal, limited, waited
+from convsim_adapters.limits import (
+    Limiter,
+    Limits,
+    Minute,
+    NotSent,
+    Rates,
+    SharedMinute,
+    Sharing,
+    Signal,
+    limited,
+    waited,
+)
 from convsim_adapters.retries import RetryPolicy, with_retries
 from convsim_adapters.running.models import choose_model
 from convsim_adapters.running.plans import Settings, make_plan
@@ -367,9 +378,25 @@ def test_where_nothing_is_answered_nobody_waits_longer_than_ten_minutes() -> Non
     assert outcomes[:3] == late
     what = "it waited 600 s for its turn, and no request was answered meanwhile"
     assert [str(error) for error in outcomes[3:]] == [f"openai/gpt-5-mini: {what}"] * 3
-    assert [type(error) for error in outcomes[3:]] == [TimedOut] * 3
+    assert [type(error) for error in outcomes[3:]] == [NotSent] * 3  # not tried again
     assert [error.facts.attempts for error in outcomes] == [1, 1, 1, 0, 0, 0]
     assert finished == 720.0
+
+
+def test_who_has_waited_in_vain_is_not_made_to_wait_again() -> None:
+    keeper, endpoint = limiter(1), Endpoint(takes=10_000.0)
+
+    async def main():
+        ask = retried(endpoint, keeper, retries=4)
+        first = asyncio.create_task(ask(asks("1")))
+        await asyncio.sleep(0)
+        [outcome] = await ended(ask(asks("2")))
+        waited = now()
+        await first
+        return outcome, waited
+
+    outcome, waited = run(main())
+    assert (type(outcome), waited) == (NotSent, 600.0)
 
 
 def test_where_anything_is_answered_everybody_waits_as_long_as_it_takes() -> None:
@@ -460,24 +487,101 @@ def test_what_one_process_hears_is_not_said_again(caplog) -> None:
 
 
 def test_the_parts_of_others_come_to_those_that_are_left() -> None:
-    keeper, endpoint = limiter(8, parts=4, rpm=400), Endpoint()
+    keeper, endpoint = limiter(8, parts=4), Endpoint()
 
     async def main():
         calls = [asyncio.create_task(limited(endpoint, keeper)(asks(str(n)))) for n in range(8)]
         await asyncio.sleep(0.5)
-        assert (endpoint.under_way, keeper.limits.minute.rpm) == (2, 100)
+        assert endpoint.under_way == 2
         keeper.share(1)
         await asyncio.sleep(0)
-        assert (endpoint.under_way, keeper.limits.minute.rpm) == (8, 400)
+        assert endpoint.under_way == 8
         await ended(*calls)
 
     run(main())
 
 
+async def kept(rates):
+    """Give leave as a run does: soon after it is asked, and when there is more."""
+    while now() < 1e6:
+        at = rates.give(now())
+        await asyncio.sleep(min(1.0, max(0.01, at - now())))
+
+
+def sharing_minute(rates, **more):
+    """Two limiters, as of processes that share one minute."""
+
+    def asked(leave):
+        rates.ask(leave, lambda given: asyncio.get_running_loop().call_soon(one.given, given))
+
+    def asked_too(leave):
+        rates.ask(leave, lambda given: asyncio.get_running_loop().call_soon(two.given, given))
+
+    one = limiter(8, minute=SharedMinute(asked, rates.count), **more)
+    two = limiter(8, minute=SharedMinute(asked_too, rates.count), **more)
+    return one, two
+
+
+@given(st.integers(1, 5), st.lists(st.tuples(st.booleans(), st.floats(0, 90)), max_size=15))
+def test_processes_that_share_a_minute_send_no_more_than_one_would(rpm, asked) -> None:
+    """Laws: all are sent in the end; of any rpm + 1 the last is more than 60 s after the first."""
+    rates, endpoint = Rates(Minute(rpm=rpm)), Endpoint()
+
+    async def one(keeper, nth, start):
+        await asyncio.sleep(start)
+        await limited(endpoint, keeper)(asks(str(nth)))
+
+    async def main():
+        keepers = sharing_minute(rates, patience=1e9)
+        keeping = asyncio.create_task(kept(rates))
+        await asyncio.gather(*(one(keepers[at], n, start) for n, (at, start) in enumerate(asked)))
+        keeping.cancel()
+
+    run(main())
+    times = endpoint.times
+    assert len(times) == len(asked)
+    assert all(last - first >= 60 for first, last in zip(times, times[rpm:], strict=False))
+
+
+def test_tokens_of_all_processes_count_in_the_minute_that_they_share() -> None:
+    big = Reply("Hello.", Facts(input_tokens=90, output_tokens=10))
+    rates, endpoint = Rates(Minute(tpm=250)), Endpoint(*[big] * 4)
+
+    async def main():
+        first, second = sharing_minute(rates)
+        keeping = asyncio.create_task(kept(rates))
+        for keeper in (first, second, first):
+            await limited(endpoint, keeper)(asks("a"))
+        keeping.cancel()
+
+    run(main())
+    assert [time < 10 for time in endpoint.times] == [True, True, False]
+
+
+def test_leave_that_comes_when_nobody_waits_is_not_kept_for_later() -> None:
+    asked = []
+    keeper, endpoint = limiter(minute=SharedMinute(asked.append, print)), Endpoint()
+
+    async def main():
+        call = asyncio.create_task(limited(endpoint, keeper)(asks("a")))
+        await asyncio.sleep(0.1)
+        call.cancel()
+        await ended(call)
+        keeper.given(asked[0])
+        later = asyncio.create_task(limited(endpoint, keeper)(asks("b")))
+        await asyncio.sleep(0.1)
+        assert len(asked) == 2
+        assert endpoint.times == []
+        keeper.given(asked[1])
+        await later
+
+    run(main())
+    assert len(endpoint.times) == 1
+
+
 def test_a_process_hears_from_any_thread_while_its_run_goes_on() -> None:
     """A real loop: the clock that jumps knows of no threads."""
     keeper, sharing = limiter(80, parts=4), Sharing(parts=4)
-    sharing.hear(Signal("m", "held", 99.0))  # before the run: nobody is there to hear it
     sharing.share(2)
 
     async def main():
@@ -502,6 +606,17 @@ def test_a_process_hears_from_any_thread_while_its_run_goes_on() -> None:
 
     asyncio.run(main())
     sharing.hear(Signal("m", "held", 99.0))  # after it, too
+
+
+def test_what_others_learned_before_a_process_had_begun_counts_when_it_begins() -> None:
+    keeper, sharing = limiter(), Sharing()
+    sharing.hear(Signal("m", "held", 99.0))
+
+    async def main():
+        with sharing.among({"m": keeper}):
+            assert 90 < keeper.limits.held_until - now() < 99
+
+    asyncio.run(main())
 
 
 def chosen(name, **params):

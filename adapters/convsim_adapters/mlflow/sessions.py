@@ -54,7 +54,7 @@ def talks_of(sessions: str | Path | Iterable[object]) -> tuple[Talk, ...]:
     Raises `InvalidSpec` for anything else, with all problems at once.
     """
     if isinstance(sessions, str | Path):
-        run = read_run(Path(sessions))
+        run = read_run(sessions)
         return tuple(
             Talk(one.id, tuple(Said(said.speaker, said.text) for said in one.transcript))
             for one in run.sessions

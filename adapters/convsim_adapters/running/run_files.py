@@ -122,11 +122,12 @@ def session_record(result: SessionResult) -> dict[str, object]:
     }
 
 
-def read_run(directory: Path) -> Run:
+def read_run(directory: str | Path) -> Run:
     """The sessions of a recorded run that have ended, also while it goes on or after it was killed.
 
     Raises `InvalidSpec` where there is no journal, or one that cannot be read.
     """
+    directory = Path(directory)
     try:
         journal = load_journal(directory)
     except JournalError as error:

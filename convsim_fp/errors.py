@@ -69,7 +69,7 @@ class Problem:
         if self.index is not None:
             case = f"cases[{self.index}]{name}"
         where = "".join(f"{part}: " for part in (place, case) if part)
-        return f"{where}{self.field} {self.what}".strip()
+        return where + " ".join(filter(None, (self.field, self.what)))
 
 
 class ConvsimError(Exception):

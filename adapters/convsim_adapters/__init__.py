@@ -8,6 +8,7 @@ resume_run          a recorded run finished, without asking again what is record
 replay_run          a recorded run played again, nobody called; or against an agent that changed
 fork_run            other sessions from a turn of a recorded one
 diff_runs           two runs side by side
+write_report        a recorded run, or two, as one HTML file to look at
 find_conversation   the shortest conversation in which an agent breaks what must hold
 as_agent            your own function or object, sync or async, as the agent port
 ports_per_session   the same for agents that remember: a factory makes one for each session
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convsim_adapters.callables import as_agent, ports_per_session
     from convsim_adapters.finding import find_conversation
+    from convsim_adapters.report import write_report
     from convsim_adapters.running.diffing import Pair, diff_runs
     from convsim_adapters.running.execution import SimulationInterrupted
     from convsim_adapters.running.forking import fork_run
@@ -45,11 +47,13 @@ __all__ = [
     "replay_run",
     "resume_run",
     "simulate",
+    "write_report",
 ]
 
 _MODULE_OF = {
     "callables": ("as_agent", "ports_per_session"),
     "finding": ("find_conversation",),
+    "report": ("write_report",),
     "running.diffing": ("Pair", "diff_runs"),
     "running.execution": ("SimulationInterrupted",),
     "running.forking": ("fork_run",),

@@ -22,7 +22,13 @@ from urllib.parse import SplitResult, urlsplit
 from attrs import evolve, frozen
 
 from convsim_adapters.hiding import secrets_among, secrets_of_environment, secrets_of_url
-from convsim_adapters.http_errors import one_line, retry_after, sorted_error, words_of
+from convsim_adapters.http_errors import (
+    connection_words,
+    one_line,
+    retry_after,
+    sorted_error,
+    words_of,
+)
 from convsim_adapters.prices import tokens_of
 from convsim_adapters.reply_forms import read_reply
 from convsim_adapters.vendors import import_vendor
@@ -147,7 +153,7 @@ class _Port:
         except TimeoutError:
             raise self.error(TimedOut(f"no reply in {self.timeout:g} s")) from None
         except self.vendor.ClientError as error:
-            words = one_line(f"{type(error).__name__}: {error}", self.secrets)
+            words = one_line(connection_words(error), self.secrets)
             raise self.error(Unavailable(words)) from None
         except PortError as error:
             raise self.error(error) from None
@@ -183,7 +189,7 @@ class _Port:
             return evolve(read_reply(answer), facts=facts)
         except AgentError as error:
             error.facts = facts
-            raise
+            raise self.error(error) from None
 
     def error(self, error: PortError) -> PortError:
         """An error that names the address, without what may be secret in it."""
@@ -205,7 +211,7 @@ def _param_problems(params: Mapping[str, object]) -> Iterator[Problem]:
         try:
             freeze(value)
         except NotJson as error:
-            yield Problem(f"agent_params: {name}", f"is no JSON: {error}")
+            yield Problem(f"agent_params: {error.within(name)}", error.what)
         if name in RESERVED:
             yield Problem(f"agent_params: {name}", "is set by convsim; leave it out")
 

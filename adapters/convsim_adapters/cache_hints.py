@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from convsim_fp.core import Generate, render
+from convsim_fp.core.chat import ChatMessage, Role
 
 __all__ = [
     "HINTS",
@@ -37,6 +39,7 @@ OPENAIS = re.compile(r"https?://(?:[^/@]*@)?(?:[\w-]+\.)*api\.openai\.com(?:[:/]
 GPT = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?![\w.])")
 MARKED_SINCE = (5, 6)
 UNMARKED: Mapping[str, object] = {}
+KEPT, LONG = 4096, 4096  # messages that are kept as JSON; those of fewer characters
 # Of the providers that litellm names, those whose Claude takes marks.
 CLAUDES = ("anthropic", "azure_ai", "bedrock", "openrouter", "vertex_ai")
 
@@ -93,7 +96,7 @@ class Messages:
         """As a JSON array."""
         if self.hints.mark:
             return json.dumps(self.plain())
-        return f"[{', '.join([message.as_json for message in self.request.messages])}]"
+        return f"[{', '.join([_written(one) for one in self.request.messages])}]"
 
     def marks(self) -> frozenset[str]:
         """The names of the marks on them; the last of a user's role has them all."""
@@ -140,6 +143,17 @@ def cache_key(request: Generate) -> str:
     """A name for the requests of one session and role, which begin alike; a digest, no secret."""
     named = f"{request.prompt.speaks_as}/{request.session.id}"
     return f"convsim-{sha256(named.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def _written(message: ChatMessage) -> str:
+    long = len(message.content) >= LONG
+    return json.dumps(message.as_dict()) if long else _as_json(message.role, message.content)
+
+
+@lru_cache(maxsize=KEPT)
+def _as_json(role: Role, content: str) -> str:
+    """Sent again at every later turn, and written once."""
+    return json.dumps({"role": role, "content": content})
 
 
 def _parts(whole: str, lasting: str, mark: Mapping[str, object]) -> Iterator[dict[str, object]]:

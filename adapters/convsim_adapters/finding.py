@@ -145,7 +145,7 @@ def _said(recorded: Iterable[Transcript]) -> tuple[str, ...]:
         raise InvalidSpec([Problem("recorded", f"is {given!r:.80}, expected {TRANSCRIPTS}")])
     transcripts = tuple(cast("Iterable[object]", given))
     problems = [
-        Problem(f"recorded[{at}]", f"is {one!r:.80}, expected the messages of one")
+        Problem(f"recorded[{at}]", f"is {one!r:.80}, expected the messages of one transcript")
         for at, one in enumerate(transcripts)
         if not _is_transcript(one)
     ]

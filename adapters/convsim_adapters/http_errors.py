@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from convsim_fp.errors import (
     Unavailable,
 )
 
-__all__ = ["one_line", "retry_after", "sorted_error", "words_of"]
+__all__ = ["connection_words", "one_line", "retry_after", "sorted_error", "words_of"]
 
 MAX_WORDS = 300  # characters
 CONTEXT = re.compile(
@@ -28,6 +29,9 @@ CONTEXT = re.compile(
     re.IGNORECASE,
 )
 NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
+
+
+SAYS_NOTHING = "the endpoint says nothing of why"
 
 
 def sorted_error(status: int, words: str, *, wait: float | None = None) -> PortError:
@@ -39,7 +43,7 @@ def sorted_error(status: int, words: str, *, wait: float | None = None) -> PortE
     >>> sorted_error(529, "overloaded"), sorted_error(404, "no such model")
     (Unavailable('529: overloaded'), Refused('404: no such model'))
     """
-    told = f"{status}: {words}" if words else str(status)
+    told = f"{status}: {words or SAYS_NOTHING}"
     match status:
         case 401 | 403:
             return Unauthorized(told)
@@ -59,6 +63,21 @@ def sorted_error(status: int, words: str, *, wait: float | None = None) -> PortE
             return ContextTooLong(told)
         case _:
             return Refused(told)
+
+
+def connection_words(error: Exception) -> str:
+    """What a client says where an address cannot be reached: which, why, what to look at.
+
+    >>> connection_words(ValueError("no such protocol"))
+    'ValueError: no such protocol'
+    """
+    why, host = getattr(error, "os_error", None), getattr(error, "host", None)
+    if not isinstance(why, OSError) or host is None:
+        return f"{type(error).__name__}: {error}"
+    number = why.errno or 0
+    words = os.strerror(number) if number > 0 else why.strerror or type(why).__name__
+    place = f"{host}:{getattr(error, 'port', None) or '?'}"
+    return f"{place} cannot be reached: {words}; look whether the address is right and it runs"
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

@@ -164,9 +164,9 @@ def text_of(content: object) -> str | None:
     'Hello.'
     """
     if isinstance(content, list):
-        parts = [one for one in cast("list[object]", content) if isinstance(one, dict)]
-        told = [cast("dict[str, object]", one) for one in parts]
-        return "\n".join(str(one.get("text") or "") for one in told if one.get("type") == "text")
+        parts = cast("list[dict[str, object]]", content)
+        told = [part for part in parts if isinstance(part, dict) and part.get("type") == "text"]  # pyright: ignore[reportUnnecessaryIsInstance]
+        return "\n".join(str(part.get("text") or "") for part in told)
     return (content or "") if isinstance(content, str | None) else None
 
 

@@ -218,12 +218,12 @@ def _unsent(params: Mapping[str, object]) -> Iterator[Problem]:
         try:
             freeze(value)
         except NotJson as error:
-            yield Problem(f"parameter {name!r}", f"is no JSON: {error}")
+            yield Problem(f"parameter {error.within(name)!r}", error.what)
         if FOREIGN.fullmatch(name):
             what = "is not for the endpoint but for litellm; leave it out, or choose"
             yield Problem(f"parameter {name!r}", f"{what} --client litellm (client=)")
     if "extra_headers" in params and not isinstance(params["extra_headers"], Mapping):
-        yield Problem("parameter 'extra_headers'", "is no mapping of names to texts")
+        yield Problem("parameter 'extra_headers'", "is none, expected a dict of names and texts")
 
 
 def _header_problems(headers: Mapping[str, object]) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 from attrs import define, field, frozen
 
 from convsim_adapters.cache_hints import Messages
-from convsim_adapters.http_errors import retry_after, sorted_error, words_of
+from convsim_adapters.http_errors import connection_words, retry_after, sorted_error, words_of
 from convsim_adapters.model_calls import (
     Asking,
     Rejected,
@@ -157,7 +157,7 @@ class _Port:
         except self.vendor.ClientConnectorCertificateError as error:  # it stays so
             raise Refused(plain_words(f"{type(error).__name__}: {error}", self.params)) from None
         except (self.vendor.ClientError, OSError) as error:
-            words = plain_words(f"{type(error).__name__}: {error}", self.params)
+            words = plain_words(connection_words(error), self.params)
             raise Unavailable(words) from None
 
     def body(self, messages: Messages, options: dict[str, Any]) -> bytes:
@@ -224,7 +224,8 @@ def _reply(told: dict[str, Any], endpoint: Endpoint) -> Reply:
     choices: object = told.get("choices")
     choice = cast("list[object]", choices)[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
-        raise MalformedReply("the answer has no choices", facts=facts)
+        what = "the answer has no choices, expected a chat completion; look at the address"
+        raise MalformedReply(what, facts=facts)
     first = cast("dict[str, object]", choice)
     message = first.get("message")
     said = cast("dict[str, object]", message) if isinstance(message, dict) else {}

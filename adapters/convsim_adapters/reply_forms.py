@@ -106,7 +106,11 @@ def _read_object(answer: object) -> AgentReply:
         if value is not None:
             what = f"{name!r} as {_words(value)}, expected a list"
             raise AgentError(f"the agent returned {what}; or return the text itself")
-    raise AgentError(f"the agent returned {_words(answer)}, expected {EXPECTED}")
+    if error := _get(answer, "error"):
+        raise AgentError(f"the agent returned an error: {_error_words(error)}")
+    words = _words(answer)
+    expected = "" if "; " in words else f", expected {EXPECTED}"
+    raise AgentError(f"the agent returned {words}{expected}")
 
 
 def _enveloped(answer: object, name: str, items: Sequence[object]) -> AgentReply:
@@ -137,9 +141,12 @@ def _output(answer: object, items: Sequence[object]) -> AgentReply:
     """Read a Responses API reply; one that failed says why in `error`."""
     error = _get(answer, "error")
     if error is not None:
-        what = _get(error, "message") or _get(error, "code") or error
-        raise AgentError(f"the agent returned a reply that failed: {str(what)[:MAX_SHOWN]}")
+        raise AgentError(f"the agent returned a reply that failed: {_error_words(error)}")
     return _joined(_item(item) for item in items if _source(item) == "agent")
+
+
+def _error_words(error: object) -> str:
+    return str(_get(error, "message") or _get(error, "code") or error)[:MAX_SHOWN]
 
 
 def _last_said(messages: Sequence[object], where: str) -> AgentReply:

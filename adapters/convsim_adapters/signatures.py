@@ -138,7 +138,9 @@ def _function(target: object, field: str, *, may_be_class: bool = False) -> Call
     if not _is_callable(target):
         if inspect.iscoroutine(target):
             target.close()  # nobody will await it
-        what = f"is {type(target).__name__}, which cannot be called"
+        name = type(target).__name__
+        found = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+        what = f"is {'nothing' if target is None else found}, which cannot be called"
         _refuse(field, f"{what}; give the function itself, not what a call of it returns")
     if isinstance(inner, type) and not may_be_class:
         what = f"is the class {inner.__name__}; give an instance of it"

@@ -22,13 +22,13 @@ from types import GeneratorType
 from typing import TypeAlias, TypeVar, cast
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.json_values import Json, freeze
 from convsim_fp.core.observations import Failure
 from convsim_fp.core.prompts import Prompt
 from convsim_fp.core.transcript import Transcript
+from convsim_fp.core.typed import of_type
 from convsim_fp.errors import PortError
 
 __all__ = [
@@ -69,22 +69,22 @@ class View:
 class Ask:
     """Ask a model; `because` says in words why the reply before this one could not be used."""
 
-    prompt: Prompt = field(validator=instance_of(Prompt))
-    because: str = field(default="", validator=instance_of(str))
+    prompt: Prompt = field(validator=of_type(Prompt))
+    because: str = field(default="", validator=of_type(str))
 
 
 @frozen
 class AskUser:
     """Ask the user port, for users outside of the core."""
 
-    because: str = field(default="", validator=instance_of(str))
+    because: str = field(default="", validator=of_type(str))
 
 
 @frozen
 class Say:
     """Say something to the agent. `memo` is kept for the next turn; None leaves nothing there."""
 
-    text: str = field(validator=instance_of(str))
+    text: str = field(validator=of_type(str))
     memo: Json = field(default=None, converter=freeze)
 
 
@@ -92,24 +92,24 @@ class Say:
 class Leave:
     """Leave the conversation; what is said with it is answered by the agent and judged."""
 
-    why: str = field(validator=instance_of(str))
-    say: str = field(default="", validator=instance_of(str))
+    why: str = field(validator=of_type(str))
+    say: str = field(default="", validator=of_type(str))
 
 
 @frozen
 class Satisfied:
     """Declare the user's own goal achieved; `why` becomes the verdict's rationale."""
 
-    why: str = field(validator=instance_of(str))
+    why: str = field(validator=of_type(str))
 
 
 @frozen
 class Verdict:
     """Whether the goal is reached, and why; `failed` where the check itself could not work."""
 
-    achieved: bool = field(validator=instance_of(bool))
-    rationale: str = field(default="", validator=instance_of(str))
-    failed: bool = field(default=False, validator=instance_of(bool))
+    achieved: bool = field(validator=of_type(bool))
+    rationale: str = field(default="", validator=of_type(str))
+    failed: bool = field(default=False, validator=of_type(bool))
 
 
 Question: TypeAlias = Ask | AskUser

@@ -6,9 +6,7 @@ What was said in the conversation is data. Each speech stands in a tag of its ow
 
 from __future__ import annotations
 
-import json
 import re
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -35,11 +33,6 @@ class ChatMessage:
     def as_dict(self) -> dict[str, str]:
         """A plain dict, new at each call."""
         return {"role": self.role, "content": self.content}
-
-    @cached_property
-    def as_json(self) -> str:
-        """The same as JSON; it is sent again at every later turn, and written once."""
-        return json.dumps(self.as_dict())
 
 
 def quoted(tag: str, text: str) -> str:

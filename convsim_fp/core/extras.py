@@ -76,7 +76,8 @@ def read_list(
 ) -> Reading[tuple[T, ...]]:
     """Read each item of a tuple as `read` does, by its own field."""
     if not isinstance(value, tuple):
-        yield Problem(field, f"is {kind(value)}, expected {expected}")
+        found = "missing" if value is None else kind(value)
+        yield Problem(field, f"is {found}, expected {expected}")
         return ()
     items: list[T] = []
     for at, item in enumerate(cast("tuple[Json, ...]", value)):

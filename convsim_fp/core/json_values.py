@@ -43,6 +43,11 @@ class NotJson(ValueError):
         self.what = what
         super().__init__(f"{path} {what}".strip())
 
+    def within(self, name: str) -> str:
+        """The path as it goes on from the name that the value has."""
+        joint = "" if self.path.startswith("[") else "."
+        return f"{name}{joint}{self.path}".rstrip(".")
+
 
 @frozen(eq=False, repr=False)
 class JsonObject(Mapping[str, Json]):

@@ -155,7 +155,7 @@ def record(rules: Rules, state: State, seen: Observation) -> State:
             ahead = _filed(phase.ahead, seen)
             return state.at(Checking(phase.turn, phase.goal_check, ahead, phase.closing))
         case _:
-            waiting = ", ".join(str(request.id) for request in resume(rules, state).requests)
+            waiting = " and ".join(one.id.words for one in resume(rules, state).requests)
             raise UnexpectedObservation(f"nobody waits for {_shown(seen)}; waited for: {waiting}")
 
 
@@ -320,6 +320,8 @@ def _filed(lane: LaneReplies, seen: Generated | Failed) -> LaneReplies:
 
 
 def _shown(seen: object) -> str:
+    if isinstance(seen, Generated | AgentReplied | Failed):
+        return f"{type(seen).__name__} of {seen.id.words}"
     try:
         return f"{seen!r:.200}"
     except Exception:  # noqa: BLE001  whatever it is, it is refused

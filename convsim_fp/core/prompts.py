@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain, groupby, pairwise
-from operator import attrgetter, eq
+from itertools import chain, groupby, pairwise, repeat, starmap
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
-from attrs.validators import in_, instance_of
+from attrs.validators import in_
 
 from convsim_fp.core.chat import ChatMessage, sendable
 from convsim_fp.core.json_values import JsonObject
-from convsim_fp.core.transcript import Transcript
+from convsim_fp.core.transcript import Speaker, Transcript
+from convsim_fp.core.typed import of_type
 
 __all__ = ["Prompt", "Voice", "render"]
 
@@ -27,6 +28,9 @@ Voice: TypeAlias = Literal["user", "judge"]
 BEGINS = ChatMessage("user", "[The conversation begins.]")
 NOTED = ChatMessage("assistant", "Noted.")
 KEPT = 1024  # stable texts; each is shown at every turn
+KEPT_TURNS, LONG = 4096, 4096  # turns as a judge is shown them; messages of fewer characters
+TURN: tuple[Speaker, Speaker] = ("user", "agent")
+NEXT_TURN = TURN[::-1]  # who speaks before and after a turn begins
 
 
 @frozen
@@ -39,9 +43,9 @@ class Prompt:
     """
 
     speaks_as: Voice = field(validator=in_(("user", "judge")))
-    system: str = field(validator=instance_of(str))
+    system: str = field(validator=of_type(str))
     transcript: Transcript
-    question: str = field(validator=instance_of(str))
+    question: str = field(validator=of_type(str))
     schema: JsonObject | None = None
 
 
@@ -79,24 +83,31 @@ def _system(text: str) -> tuple[ChatMessage, ...]:
 def _to_user(transcript: Transcript) -> tuple[ChatMessage, ...]:
     said = (BEGINS, *[message.to_user for message in transcript])
     roles = [message.role for message in said]
-    if not any(map(eq, roles, roles[1:])):  # in turn already, as nearly all are
+    if roles[1:2] != roles[:1] and roles[2:] == roles[:-2]:  # in turn already, as nearly all are
         return said
     return tuple(_merged(said))
 
 
 def _to_judge(transcript: Transcript) -> tuple[ChatMessage, ...]:
     """Turn by turn: a turn is what stands from a user's words after the agent's to the next."""
-    last = len(transcript)
-    begins = [at for at in range(1, last) if _begins_turn(transcript, at)]
-    turns = [transcript[at:to] for at, to in pairwise((0, *begins, last))]
-    said = ["\n\n".join([message.to_judge for message in turn]) for turn in turns]
-    first = ChatMessage("user", "\n\n".join(filter(None, (BEGINS.content, said[0]))))
-    later = [(NOTED, ChatMessage("user", words)) for words in said[1:]]
-    return (first, *chain.from_iterable(later))
+    said = [*map(attrgetter("to_judge"), transcript)]
+    first, *later = _turns(said, [*map(attrgetter("speaker"), transcript)])
+    turn = _turn if max(map(len, said), default=0) < LONG else _turn.__wrapped__
+    shown = zip(repeat(NOTED), starmap(turn, later), strict=False)
+    return (turn(BEGINS.content, *first), *chain.from_iterable(shown))
 
 
-def _begins_turn(transcript: Transcript, at: int) -> bool:
-    return transcript[at].speaker == "user" and transcript[at - 1].speaker == "agent"
+def _turns(said: list[str], speakers: list[Speaker]) -> Iterable[Iterable[str]]:
+    if said and speakers == [*TURN] * (len(said) // 2):  # as nearly all are, and quickly seen
+        return zip(said[::2], said[1::2], strict=True)
+    begins = [at for at, pair in enumerate(pairwise(speakers), 1) if pair == NEXT_TURN]
+    return [said[at:to] for at, to in pairwise((0, *begins, len(said)))]
+
+
+@lru_cache(maxsize=KEPT_TURNS)
+def _turn(*said: str) -> ChatMessage:
+    """Written once, and shown at every later turn."""
+    return ChatMessage("user", "\n\n".join(said))
 
 
 def _merged(messages: Iterable[ChatMessage]) -> Iterator[ChatMessage]:

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import TypeAlias
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
 from convsim_fp.core.cases import TestCase
 from convsim_fp.core.chat import ChatMessage
 from convsim_fp.core.prompts import Prompt, render
 from convsim_fp.core.transcript import Transcript
+from convsim_fp.core.typed import of_type
 
 __all__ = [
     "CallAgent",
@@ -51,14 +51,25 @@ class RequestId:
     def __str__(self) -> str:
         return f"{self.turn}/{self.lane!s}/{self.nth}"  # an enum formats itself slowly
 
+    @property
+    def words(self) -> str:
+        """The place in words, for a message.
+
+        >>> RequestId(2, Lane.GOAL_CHECK, 1).words
+        'turn 2, goal check, question 2'
+        """
+        lane = str(self.lane).replace("_", " ")
+        again = f", question {self.nth + 1}" if self.nth else ""
+        return f"turn {self.turn}, {lane}{again}"
+
 
 @frozen
 class Session:
     """One run of one case: its name, its trial (from 1) and the seed of its chance."""
 
-    id: str = field(default="", validator=instance_of(str))
-    trial: int = field(default=1, validator=instance_of(int))
-    seed: int = field(default=0, validator=instance_of(int))
+    id: str = field(default="", validator=of_type(str))
+    trial: int = field(default=1, validator=of_type(int))
+    seed: int = field(default=0, validator=of_type(int))
 
 
 def new_session(name: str, trial: int = 1, run_seed: int = 0) -> Session:

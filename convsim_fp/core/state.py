@@ -86,7 +86,7 @@ class Rules:
             if not good
         ]
         problems += [
-            Problem(f"rules: {name}", f"is {value!r:.80}, which takes no view; {FORGOTTEN}")
+            Problem(f"rules: {name}", f"is {_name(value)}, which takes no view; {FORGOTTEN}")
             for name, value, _, good in checks[:2]
             if good and value is not None and not _takes_a_view(value)
         ]
@@ -96,6 +96,11 @@ class Rules:
 
 POLICIES = ("stop", "continue")
 FORGOTTEN = "call it where it is the function that makes one, as in users.prompted()"
+
+
+def _name(value: object) -> str:
+    named = getattr(value, "__qualname__", None)
+    return f"the function {named}" if isinstance(named, str) else f"{value!r:.80}"
 
 
 def _takes_a_view(behaviour: object) -> bool:

@@ -4,10 +4,10 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
 from convsim_fp.core.chat import ChatMessage, quoted, sendable
 from convsim_fp.core.json_values import Json, freeze, readable, thaw
+from convsim_fp.core.typed import of_type
 
 __all__ = ["Message", "Speaker", "ToolCall", "Transcript"]
 
@@ -20,9 +20,9 @@ SILENCE = "(says nothing)"  # several providers refuse a message without text
 class ToolCall:
     """A tool that the agent says it called; kept apart from the text, never shown to the user."""
 
-    name: str = field(validator=instance_of(str))
+    name: str = field(validator=of_type(str))
     arguments: Json = field(default=None, converter=freeze)
-    id: str = field(default="", validator=instance_of(str))
+    id: str = field(default="", validator=of_type(str))
 
 
 @frozen

@@ -47,7 +47,7 @@ def port_for(ports: Ports, request: Request) -> Callable[[Any], object]:
             return ports.user_model
         case Generate() | CallUser():
             name = "user" if isinstance(request, CallUser) else "user_model"
-            raise MissingPort(f"nothing answers {request.id}; give Ports({name}=…)")
+            raise MissingPort(f"no port answers {request.id.words}; give Ports({name}=…)")
         case _:
             assert_never(request)
 

@@ -71,9 +71,10 @@ class Budget:
     def used_up(self, spent: Spent, seconds: float) -> Interrupted | None:
         """The word to every conversation that would ask something new; None while there is room."""
         if self.cost is not None and spent.cost >= self.cost:
-            return _used_up(f"{self.cost:g} US dollars", f"{spent.cost:.6g} US dollars")
+            limit = f"{self.cost:g} US dollar{_s(self.cost)}"
+            return _used_up(limit, f"{spent.cost:.6g} US dollars")
         if self.tokens is not None and spent.tokens >= self.tokens:
-            return _used_up(f"{self.tokens:,} tokens", f"{spent.tokens:,} tokens")
+            return _used_up(_counted(self.tokens, "token"), _counted(spent.tokens, "token"))
         if self.seconds is not None and seconds >= self.seconds:
             return self.out_of_time()
         return None
@@ -81,6 +82,14 @@ class Budget:
     def out_of_time(self) -> Interrupted:
         """The word to a conversation whose request was under way when the time was over."""
         return _used_up(f"{cast('float', self.seconds):g} seconds", "the time is over")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{_s(number)}"
+
+
+def _s(number: float) -> str:
+    return "" if number == 1 else "s"
 
 
 def _used_up(limit: str, found: str) -> Interrupted:

@@ -87,7 +87,8 @@ class ConversationCancelled(_Cause):
 
     def __init__(self, state: State) -> None:
         self.state = state
-        super().__init__(f"the session {state.session.id!r} was cancelled")
+        name = f" {state.session.id!r}" if state.session.id else ""
+        super().__init__(f"the session{name} was cancelled")
 
 
 class RunCancelled(_Cause):

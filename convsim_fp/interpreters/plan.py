@@ -83,10 +83,11 @@ def _rules(rules: Rules | RulesOf, index: int, case: TestCase) -> Rules | tuple[
 
 
 def _case_problems(cases: tuple[object, ...]) -> Iterator[Problem]:
-    what = "is {}, expected a TestCase; read_cases makes them of plain records"
+    what = "expected a TestCase; read_cases makes them of plain records"
     for index, case in enumerate(cases):
         if not isinstance(case, TestCase):
-            yield Problem("the case", what.format(type(case).__name__), index)
+            found = "nothing" if case is None else f"a {type(case).__name__}"
+            yield Problem("the case", f"is {found}, {what}", index)
 
 
 def _name_problems(cases: tuple[object, ...]) -> Iterator[Problem]:

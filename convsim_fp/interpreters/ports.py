@@ -19,11 +19,12 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeAlias
 
 from attrs import field, frozen
-from attrs.validators import deep_iterable, instance_of
+from attrs.validators import deep_iterable
 
 from convsim_fp.core.envelope import NO_FACTS, Entry, Facts, Observed
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Request, Session
 from convsim_fp.core.transcript import ToolCall
+from convsim_fp.core.typed import of_type
 from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.users.delegated import UserReply
 
@@ -51,20 +52,20 @@ __all__ = [
 class Reply:
     """A model's reply."""
 
-    text: str = field(validator=instance_of(str))
-    facts: Facts = field(default=NO_FACTS, validator=instance_of(Facts))
+    text: str = field(validator=of_type(str))
+    facts: Facts = field(default=NO_FACTS, validator=of_type(Facts))
 
 
 @frozen
 class AgentReply:
     """The agent's reply; with `ended` the conversation is over for it."""
 
-    text: str = field(validator=instance_of(str))
-    ended: bool = field(default=False, validator=instance_of(bool))
+    text: str = field(validator=of_type(str))
+    ended: bool = field(default=False, validator=of_type(bool))
     tool_calls: tuple[ToolCall, ...] = field(
-        default=(), converter=tuple[ToolCall, ...], validator=deep_iterable(instance_of(ToolCall))
+        default=(), converter=tuple[ToolCall, ...], validator=deep_iterable(of_type(ToolCall))
     )
-    facts: Facts = field(default=NO_FACTS, validator=instance_of(Facts))
+    facts: Facts = field(default=NO_FACTS, validator=of_type(Facts))
 
 
 Model: TypeAlias = Callable[[Generate], Reply | str | Awaitable[Reply | str]]

@@ -51,7 +51,7 @@ def _guarded(tracer: Tracer, request: Request) -> Generator[Callable[[Observed],
         span = tracer(request)
         tell = span.__enter__()
     except TROUBLE:
-        log.warning("the tracer failed before %s", request.id, exc_info=True)
+        log.warning("the tracer failed before %s", _place(request), exc_info=True)
         yield lambda observed: observed
         return
 
@@ -59,7 +59,8 @@ def _guarded(tracer: Tracer, request: Request) -> Generator[Callable[[Observed],
         try:
             tell(observed)
         except TROUBLE:
-            log.warning("the tracer failed to take the answer to %s", request.id, exc_info=True)
+            where = _place(request)
+            log.warning("the tracer failed to take the answer to %s", where, exc_info=True)
 
     try:
         yield told
@@ -67,4 +68,8 @@ def _guarded(tracer: Tracer, request: Request) -> Generator[Callable[[Observed],
         try:
             span.__exit__(None, None, None)
         except TROUBLE:
-            log.warning("the tracer failed after %s", request.id, exc_info=True)
+            log.warning("the tracer failed after %s", _place(request), exc_info=True)
+
+
+def _place(request: Request) -> str:
+    return ", ".join(filter(None, (request.session.id, request.id.words)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
 from typing import Any, cast, get_origin
 
 from attrs import fields, has
@@ -17,7 +18,6 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.strategies import configure_tagged_union
-from cattrs.v import format_exception
 
 from convsim_fp.core.json_values import Json, JsonObject, freeze, freeze_object, kind, thaw
 from convsim_fp.core.observations import Answer, Observation
@@ -45,8 +45,7 @@ def state_from_json(text: str) -> State:
             raise JournalError(f"this is no state: it is {kind(read)}, expected an object")
         return CONVERTER.structure(read, State)
     except BaseValidationError as error:
-        found = "; ".join(transform_error(error, format_exception=_words))
-        raise JournalError(f"this is no state: {found}") from error
+        raise JournalError(f"this is no state: {_all(error)}") from error
     except (ValueError, RecursionError) as error:
         raise JournalError(f"this is no state: {error}") from error
 
@@ -72,26 +71,46 @@ def record_from_plain(read: dict[str, Any]) -> Record:
     try:
         return RECORDS.structure(read, cast("type[Record]", Record))
     except BaseValidationError as error:
-        found = "; ".join(transform_error(error, format_exception=_words))
-        raise JournalError(f"is no record: {found}") from error
+        raise JournalError(f"is no record: {_all(error)}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise JournalError(f"is no record: {_words(error, None)}") from error
 
 
-def _words(error: BaseException, expected: type | None) -> str:
+def _all(error: BaseValidationError) -> str:
+    """Each thing that is wrong, behind the place where it stands."""
+    told = transform_error(error, format_exception=_words)
+    parts = (one.rpartition(" @ $") for one in told)
+    return "; ".join(_placed(place.lstrip("."), what) for what, _, place in parts)
+
+
+def _placed(place: str, what: str) -> str:
+    key = what.removeprefix("has ").removesuffix(UNKNOWN).strip("'")
+    if what.endswith(UNKNOWN) and place.rpartition(".")[2] == key:
+        return f"{place} is missing"
+    return f"{place} {what}".strip()
+
+
+def _words(error: BaseException, _: type | None) -> str:
     match error:
         case KeyError():
-            return f"{error} is missing or unknown"
+            return f"has {error}{UNKNOWN}"
         case ForbiddenExtraKeysError():
-            return format_exception(error, expected)
+            return f"has {', '.join(map(repr, sorted(error.extra_fields)))}, which nothing reads"
+        case AttributeError():
+            return "is no object"
         case _:
             return str(error)
+
+
+UNKNOWN = ", which is missing or unknown"
+PLAIN = MappingProxyType({str: "text", int: "a whole number", bool: "true or false"})
 
 
 def _exactly(plain: type) -> Callable[[object, object], object]:
     def structure(value: object, _: object) -> object:
         if type(value) is not plain:
-            raise TypeError(f"is {value!r:.60}, expected {plain.__name__}")
+            found = "null" if value is None else f"{value!r:.60}"
+            raise TypeError(f"is {found}, expected {PLAIN[plain]}")
         return value
 
     return structure

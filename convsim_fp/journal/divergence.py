@@ -49,9 +49,10 @@ class Divergence:
         return "\n".join(changed) + (f"\n  … {more} more lines" if more > 0 else "")
 
     def __str__(self) -> str:
-        place = "" if self.id is None else f", turn {self.id.turn}, {self.id.lane}"
+        place = None if self.id is None else f"turn {self.id.turn}, {self.id.lane}"
+        where = ", ".join(part for part in (self.session, place) if part)
         shown = "".join(f"\n    {line}" for line in self.difference.splitlines())
-        return f"{self.session}{place}: {self.what}{shown}"
+        return f"{where}: {self.what}{shown}" if where else f"{self.what}{shown}"
 
 
 def of_content(recorded: Recorded, request: Request) -> Divergence:

@@ -142,7 +142,7 @@ def _until(turn: int, user: SimulatedUser) -> SimulatedUser:
 def _no_such_turn(log: SessionLog, state: State, turn: int) -> str:
     name = f"the session {log.session.id!r}"
     begins = 1 if log.snapshot is None else log.snapshot.state.turns + 1
-    if turn < begins:
+    if 1 <= turn < begins:
         return f"{name} was itself forked at turn {begins}; fork its parent at turn {turn} instead"
     turns = state.turns + (state.stop_reason is None)
     return f"{name} has no turn {turn} to fork at: it came to {turns}; turns count from 1"

@@ -17,7 +17,7 @@ from convsim_fp.core.envelope import NO_FACTS, Facts
 from convsim_fp.core.observations import Interrupted, Observation
 from convsim_fp.core.requests import RequestId, Session
 from convsim_fp.core.transcript import Transcript
-from convsim_fp.errors import CorruptEntry, JournalError
+from convsim_fp.errors import CorruptEntry, JournalError, UnknownVersion
 from convsim_fp.journal.codec import record_from_plain
 from convsim_fp.journal.lines import START, Line, Position, read_lines
 from convsim_fp.journal.records import (
@@ -155,7 +155,10 @@ def _upcasts(text: str, file: str) -> tuple[Upcast, ...]:
         return ()
     if first.record.get("kind") != "header":
         raise CorruptEntry("is no header, which comes first", first.number, first.offset, file)
-    return upcasts_from(first.record.get("format"))
+    try:
+        return upcasts_from(first.record.get("format"))
+    except UnknownVersion as error:
+        raise UnknownVersion(f"{file}: {error}" if file else str(error)) from error
 
 
 def _record(line: Line, file: str, upcasts: tuple[Upcast, ...]) -> Record:

@@ -118,7 +118,7 @@ def _refuse_left_over(done: _Fold, answers: Mapping[RequestId, Recorded]) -> Non
 
 
 def _not_asked(recorded: Recorded, end: Step) -> Divergence:
-    waiting = ", ".join(str(request.id) for request in end.requests)
+    waiting = " and ".join(request.id.words for request in end.requests)
     phase = end.state.stop_reason
-    now = f"it ends before, as {phase}" if phase is not None else f"now {waiting} is asked"
+    now = f"it ends before, as {phase}" if phase is not None else f"now it asks for {waiting}"
     return Divergence(end.state.session.id, recorded.id, f"was asked then; {now}")

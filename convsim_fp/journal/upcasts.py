@@ -27,8 +27,9 @@ def upcasts_from(version: object, *, upcasts: tuple[Upcast, ...] = UPCASTS) -> t
     """
     newest = len(upcasts) + 1
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= newest:
+        known = "format 1" if newest == 1 else f"formats 1 to {newest}"
         raise UnknownVersion(
-            f"the journal's format is {version!r:.20}, and this release reads 1 to {newest}; "
+            f"the journal's format is {version!r:.20}, and this release reads {known}; "
             "read it with the release that wrote it, or a later one"
         )
     return upcasts[version - 1 :]

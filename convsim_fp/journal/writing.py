@@ -7,9 +7,11 @@ conversation of n turns takes n records of about the same length, and all prompt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
+from attrs import field, frozen
 
 from convsim_fp.core.envelope import Entry
 from convsim_fp.core.json_values import JsonObject
@@ -18,12 +20,14 @@ from convsim_fp.core.prompts import Prompt
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Lane, Request, RequestId
 from convsim_fp.core.state import State, Stopped
 from convsim_fp.core.transcript import Message, Transcript
-from convsim_fp.journal.digests import digest
+from convsim_fp.journal.digests import NOTHING_HASHED, Hashed, digested
 from convsim_fp.journal.records import Asked, Ended, EntryRecord
 
 __all__ = ["Content", "Known", "Stable", "content_of", "ended", "recorded"]
 
 Content: TypeAlias = Prompt | Transcript
+
+NO_LANES: Mapping[Lane, Hashed] = MappingProxyType({})
 
 
 @frozen
@@ -37,10 +41,14 @@ class Stable:
 
 @frozen
 class Known:
-    """What of a session can be told by reference: what was said, and each lane's stable text."""
+    """What of a session can be told by reference: what was said, and each lane's stable text.
+
+    `hashed` saves work and nothing else: what each lane's last request leaves for its next.
+    """
 
     transcript: Transcript = ()
     stable: tuple[Stable, ...] = ()
+    hashed: Mapping[Lane, Hashed] = field(default=NO_LANES, eq=False)
 
     def last(self, lane: Lane) -> Stable | None:
         """The stable text of a lane's last prompt."""
@@ -59,11 +67,13 @@ def recorded(known: Known, entry: Entry) -> tuple[EntryRecord, Known]:
     content = content_of(request)
     transcript = content.transcript if isinstance(content, Prompt) else content
     kept = _shared(known.transcript, transcript)
-    asked = _asked(known, request.id.lane, content) if isinstance(content, Prompt) else None
+    lane = request.id.lane
+    asked = _asked(known, lane, content) if isinstance(content, Prompt) else None
+    name, hashed = digested(request, known.hashed.get(lane, NOTHING_HASHED))
     written = EntryRecord(
         session,
         seen,
-        digest(request),
+        name,
         kept,
         transcript[kept:],
         asked,
@@ -71,7 +81,9 @@ def recorded(known: Known, entry: Entry) -> tuple[EntryRecord, Known]:
         wasted=entry.wasted,
         rebuilt=entry.rebuilt,
     )
-    return written, after(known, written, request.id, content)
+    told = after(known, written, request.id, content)
+    lanes = MappingProxyType({**known.hashed, lane: hashed})
+    return written, Known(told.transcript, told.stable, lanes)
 
 
 def read_back(known: Known, written: EntryRecord) -> tuple[Content, Known]:

@@ -161,7 +161,7 @@ def _checked(verdict: object) -> bool:
     given = type(verdict)
     if issubclass(given, Awaitable | Iterator):
         close(verdict)
-        what = f"violates returned {given.__name__}, expected true or false"
+        what = f"violates returned a {given.__name__}, expected true or false"
         raise TypeError(f"{what}; make it a plain function, with any(…) around a generator")
     return bool(verdict)
 

@@ -166,7 +166,4 @@ def _frozen(spec: Sequence[object] | Mapping[str, object]) -> Json:
     try:
         return freeze(spec)
     except NotJson as error:
-        joint = "" if error.path.startswith("[") else "."
-        raise InvalidSpec(
-            [Problem(f"{PLACE}{joint}{error.path}".rstrip("."), error.what)]
-        ) from None
+        raise InvalidSpec([Problem(error.within(PLACE), error.what)]) from None

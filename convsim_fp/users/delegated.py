@@ -7,10 +7,10 @@ from collections.abc import Generator, Mapping
 from typing import cast
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
 from convsim_fp.core.behaviours import AskUser, Leave, Move, Question, Say, SimulatedUser, View
 from convsim_fp.core.json_values import dumps, freeze
+from convsim_fp.core.typed import of_type
 
 __all__ = ["UserReply", "delegated"]
 
@@ -23,8 +23,8 @@ class UserReply:
     '{"say":"Bye.","leaves":"had enough"}'
     """
 
-    say: str = field(validator=instance_of(str))
-    leaves: str = field(default="", validator=instance_of(str))
+    say: str = field(validator=of_type(str))
+    leaves: str = field(default="", validator=of_type(str))
 
     def as_text(self) -> str:
         """The form in which it is observed and recorded, as the raw reply of its lane."""

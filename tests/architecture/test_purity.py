@@ -235,7 +235,7 @@ def _changes(node, own, in_exception_init) -> Iterator[tuple[str, int, str]]:
 
 
 def made_here(function) -> frozenset[str]:
-    """Local names that only ever hold a container, or a digest, made in this function itself."""
+    """Local names that only ever hold a container, or a digest, made or copied in this function."""
     made: set[str] = set()
     other: set[str] = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
     body = function.body if isinstance(function.body, list) else []
@@ -249,8 +249,7 @@ def made_here(function) -> frozenset[str]:
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=value)
             ) if value is not None:
-                fresh = is_container(value) or ast.unparse(value).startswith("hashlib.")
-                (made if fresh else other).add(name)
+                (made if is_fresh(value) else other).add(name)
                 todo.append(value)
                 continue
             case ast.AugAssign(target=ast.Name()):
@@ -260,6 +259,11 @@ def made_here(function) -> frozenset[str]:
                 other.add(name)
         todo.extend(ast.iter_child_nodes(node))
     return frozenset(made - other)
+
+
+def is_fresh(value: ast.expr) -> bool:
+    words = ast.unparse(value)
+    return is_container(value) or words.startswith("hashlib.") or words.endswith(".copy()")
 
 
 def shown(found: tuple[Breach, ...]) -> str:
@@ -298,6 +302,7 @@ PLANTS = [
     ("mutation", "def f(state):\n    state.items.append(1)"),
     ("mutation", "def f(state):\n    items = state.items\n    items.append(1)"),
     ("mutation", "def f(items):\n    items = [] if items is None else items\n    items.append(1)"),
+    ("mutation", "def f(digest):\n    digest.update(b'x')"),
     ("mutation", "def f():\n    seen = []\n    def g():\n        seen.append(1)\n    return g"),
     ("mutation", "def f(x):\n    object.__setattr__(x, 'turn', 1)"),
     ("mutation", "NAMES = ('a',)\nNAMES += ('b',)"),
@@ -353,6 +358,8 @@ def f(items):
         total += 1
     digest = hashlib.sha256()
     digest.update(b"x")
+    longer = digest.copy()
+    longer.update(b"y")
     return tuple(out), total
 """
 

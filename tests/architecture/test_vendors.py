@@ -17,6 +17,7 @@ HOMES = {
     "aiohttp": ("agent_http.py", "openai_http.py"),
     "click": ("cli",),
     "filelock": ("journal_files",),
+    "jinja2": ("report",),
     "litellm": ("litellm.py", "litellm"),
     "mlflow": ("mlflow",),
     "openai": (),
@@ -37,7 +38,7 @@ VENDORS = (
     "openai_http",
     "retries",
 )
-DRIVING = ("cli", "demo", "finding", "mlflow", "pandas", "pytest", "running")
+DRIVING = ("cli", "demo", "finding", "mlflow", "pandas", "pytest", "report", "running")
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -63,18 +63,23 @@ def place_store(empty_store: Path) -> Callable[[Path], str]:
 
 
 @pytest.fixture
+def model_at_hand(loopback: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a reader has it who has set up a key, and whose models are elsewhere."""
+    monkeypatch.setenv("OPENAI_API_BASE", loopback.base)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+
+@pytest.fixture
 def mlflow_at_hand(
     loaded_mlflow: Any,
     place_store: Callable[[Path], str],
-    loopback: Any,
+    model_at_hand: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
     """As a reader has it who has set up MLflow and a key: by the environment and the directory."""
     for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in QUIET]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_API_BASE", loopback.base)
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
     before = loaded_mlflow.get_tracking_uri()
     loaded_mlflow.set_tracking_uri(place_store(tmp_path))
     loaded_mlflow.tracing.reset()

@@ -24,6 +24,9 @@ DIRECTIVES = BODY_IS_MARKDOWN | frozenset(
     "{literalinclude} {raw} {toctree}".split()
 )
 
+# Pages that name a model reach one on loopback, by the environment only.
+NAMES_A_MODEL = re.compile(r'^ *(user|goal)_model="', re.MULTILINE)
+
 # Pages that use MLflow get a store and a model. Of what it asks of SQLAlchemy and pandas they warn.
 USES_MLFLOW = re.compile(r"^(import mlflow|from convsim_adapters\.mlflow)", re.MULTILINE)
 WARNED_OF = (
@@ -84,6 +87,8 @@ def test_the_python_of_a_page_runs(
 ) -> None:
     if USES_MLFLOW.search(page.read_text("utf-8")):
         request.getfixturevalue("mlflow_at_hand")
+    elif NAMES_A_MODEL.search(page.read_text("utf-8")):
+        request.getfixturevalue("model_at_hand")
     monkeypatch.chdir(tmp_path)  # a page may leave runs behind
     run(page, monkeypatch)
 

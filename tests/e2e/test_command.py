@@ -81,7 +81,7 @@ def test_too_low_a_rate_is_said(convsim) -> None:
 
 def test_text_of_models_is_printed_without_control_sequences(convsim) -> None:
     ran = convsim("run", "cases.yaml", *SHOP, "--out", "first", "--select", "refund")
-    shown = convsim("show", "first")
+    shown = convsim("show", "first", "--full")
     assert "Refunded: \ufffd[31mmoney back please" in shown.out
     assert "\x1b" not in ran.out + ran.err + shown.out + shown.err
 
@@ -227,7 +227,7 @@ def test_check_calls_nothing(convsim, here) -> None:
 
 def test_show_prints_one_case_or_all(convsim) -> None:
     convsim("run", "cases.yaml", *SHOP, "--out", "first")
-    assert "hello again" in convsim("show", "first").out
+    assert "hello again" in convsim("show", "first", "--full").out
     one = convsim("show", "first", "missed/1").out
     assert "hello again" in one
     assert "money back" not in one
@@ -418,5 +418,5 @@ def test_a_password_in_a_wrong_address_is_not_shown(convsim) -> None:
 def test_parameters_without_a_model_to_go_to_are_refused(convsim) -> None:
     ran = convsim("run", "cases.yaml", *SHOP, "--user-param=temperature=1", "--goal-param=a=1")
     assert ran.code == 2
-    assert "user_params are given without a user_model" in ran.err
+    assert "user_params are given without a model for them" in ran.err
     assert "goal_params are given without the name of a model" in ran.err

@@ -256,7 +256,7 @@ def test_an_agent_that_could_not_be_made_is_agent_failed_in_its_own_session(
     assert [stopped(state).reason for state in failed] == [StopReason.AGENT_FAILED] * 2
     words = "agent_error: the agent could not be made"
     assert stopped(failed[0]).detail == f"{words}: OSError: no model"
-    assert stopped(failed[1]).detail.startswith(f"{words}: InvalidSpec: agent is int")
+    assert stopped(failed[1]).detail.startswith(f"{words}: InvalidSpec: agent is an int")
 
 
 def test_an_agent_goes_when_its_session_does() -> None:

@@ -119,7 +119,9 @@ def _repeated(spot: Spot, path: str, levels: int) -> Iterator[Problem]:
     for key, part in spot.parts() if levels else ():
         field = _joined(path, key)
         if key in first:
-            what = f"is given twice, in lines {first[key]} and {part.line}; keep one of them"
+            lines = sorted({first[key], part.line})
+            where = f"line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}"
+            what = f"is given twice, in {where}; keep one of them"
             yield Problem(field, what, line=part.line)
         first.setdefault(key, part.line)
         yield from _repeated(part, field, levels - 1)

@@ -64,5 +64,5 @@ def tagged(word: str, tag: str) -> object:
     if wanted is float and type(value) is int:
         value = float(word)
     if type(value) is not wanted:
-        raise ValueError(f"has the tag {tag} on {word[:40]!r}, which is none")
+        raise ValueError(f"has the tag {tag} on {word[:40]!r}, which it does not fit; leave it out")
     return value

@@ -15,6 +15,7 @@ import click
 
 from convsim_adapters.cli.output import BAD_INPUT, BROKEN, UNDER_RATE, console, refused, say, tell
 from convsim_adapters.cli.plain import printable
+from convsim_adapters.cli.report import report_beside
 from convsim_adapters.cli.to_mlflow import Wanted, ended_in_mlflow, in_mlflow
 from convsim_fp.errors import InvalidSpec, JournalError, Problem
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["called", "carried_out", "reported"]
 
 ALONE = (
-    "is above 1, and the spans of an agent are caught in the process of the run: leave one of it "
-    "and --mlflow away, and afterwards write the run to MLflow with convsim export DIR"
+    "is above 1, and --mlflow catches an agent's spans in one process only; leave one of the two "
+    "out, and write the run to MLflow afterwards: convsim export DIR"
 )
 
 
@@ -38,6 +39,7 @@ def carried_out(
     quiet: bool = False,
     fail_under: float | None = None,
     mlflow: Wanted | None = None,
+    report: bool = False,
     **more: Any,
 ) -> int:
     """Carry out a plan with its progress shown, and show what it came to; the exit code.
@@ -79,6 +81,8 @@ def carried_out(
             except SimulationInterrupted as error:
                 say(str(error))
                 run = error.run
+                if run.directory is not None:
+                    say(f"go on with: {shlex.join((called(), 'resume', str(run.directory)))}")
             if there is not None:
                 ended_in_mlflow(there, run)
     except InvalidSpec as error:
@@ -86,7 +90,8 @@ def carried_out(
     except (JournalError, WorkerLost) as error:
         say(f"error: {error}")
         return BAD_INPUT if isinstance(error, RunInUse) else BROKEN
-    return reported(run, as_json=as_json, quiet=quiet, fail_under=fail_under)
+    code = reported(run, as_json=as_json, quiet=quiet, fail_under=fail_under)
+    return code if not report or report_beside(run.directory) else code or BROKEN
 
 
 def reported(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convsim_adapters.cli.carrying import carried_out
-from convsim_adapters.cli.figures import count
+from convsim_adapters.cli.differing import diff
 from convsim_adapters.cli.options import (
     cases_argument,
     out_option,
@@ -20,9 +20,21 @@ from convsim_adapters.cli.options import (
     read_options,
     result_options,
 )
-from convsim_adapters.cli.output import BAD_INPUT, BROKEN, INTERRUPTED, refused, say, tell, tried
-from convsim_adapters.cli.recorded import diff, fork, replay, resume
+from convsim_adapters.cli.output import (
+    BAD_INPUT,
+    BROKEN,
+    INTERRUPTED,
+    SHOWABLE,
+    refused,
+    say,
+    tell,
+    tried,
+)
+from convsim_adapters.cli.recorded import fork, replay, resume
+from convsim_adapters.cli.report import report, report_option
+from convsim_adapters.cli.shown import show
 from convsim_adapters.cli.to_mlflow import export, mlflow_options, wanted
+from convsim_adapters.cli.watch import watch
 from convsim_adapters.hiding import hiding_logs, secrets_of_environment, without_secrets
 from convsim_fp.errors import InvalidSpec
 
@@ -38,7 +50,7 @@ def run_command() -> int:
     """Run the command line of this process; the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # what the locale cannot show is no reason to stop
+            stream.reconfigure(errors=SHOWABLE)
     try:
         with hiding_logs(secrets_of_environment(os.environ)):
             done: object = convsim.main(prog_name="convsim", standalone_mode=False)
@@ -79,13 +91,14 @@ def convsim() -> None:
 @read_options
 @out_option
 @result_options
+@report_option
 @mlflow_options
 def run(**told: Any) -> int:
     """Play every case of the files CASES against the agent."""
     names = ("mlflow_uri", "experiment", "scorers")
     uri, experiment, scorers = (told.pop(name) for name in names)
     out, as_json, quiet = told.pop("out"), told.pop("as_json"), told.pop("quiet")
-    fail_under = told.pop("fail_under")
+    fail_under, reporting = told.pop("fail_under"), told.pop("report")
     plan = planned(to_run=True, **told)
     if plan is None:
         return BAD_INPUT
@@ -94,7 +107,13 @@ def run(**told: Any) -> int:
     except InvalidSpec as error:
         return refused(error)
     return carried_out(
-        plan, out, as_json=as_json, quiet=quiet, fail_under=fail_under, mlflow=mlflow
+        plan,
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        fail_under=fail_under,
+        mlflow=mlflow,
+        report=reporting,
     )
 
 
@@ -143,26 +162,6 @@ def demo(write: Path | None, out: Path | None) -> int:
 
 
 @convsim.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.argument("case", required=False)
-def show(directory: Path, case: str | None) -> int:
-    """Print the transcripts of the run in DIR, or those of one CASE (ID or ID/TRIAL)."""
-    from convsim_adapters.cli.family import family  # noqa: PLC0415  heavy
-    from convsim_adapters.cli.tables import transcript  # noqa: PLC0415
-    from convsim_adapters.running.run_files import read_run, sessions_of  # noqa: PLC0415
-
-    run = tried(lambda: read_run(directory))
-    shown = None if run is None else tried(lambda: sessions_of(run, case))
-    if run is None or shown is None:
-        return BAD_INPUT
-    tell(*map(transcript, shown), *(() if case else family(directory)))
-    if run.unfinished:
-        left = count(run.unfinished, "session")
-        say(f"{left} without an end; go on with: convsim resume {directory}")
-    return 0
-
-
-@convsim.command()
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
     """Print the completion script of a shell; eval it, or put it where the shell looks."""
@@ -192,5 +191,5 @@ def planned(*, to_run: bool, **told: Any) -> Plan | None:
     return plan
 
 
-for command in (resume, replay, fork, diff, export):
+for command in (show, watch, resume, replay, fork, diff, report, export):
     convsim.add_command(command)

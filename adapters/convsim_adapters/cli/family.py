@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -11,17 +10,16 @@ from rich.text import Text
 from rich.tree import Tree
 
 from convsim_adapters.cli.plain import one_line
+from convsim_adapters.cli.run_json import SETTINGS, settings_of
 
 __all__ = ["family"]
-
-SETTINGS = "run.json"
 
 
 def family(directory: Path) -> Iterator[Tree]:
     """The tree that a run stands in among those beside it; nothing for one that stands alone."""
     here = directory.resolve()
     files = sorted(here.parent.glob(f"*/{SETTINGS}"))
-    headers = {path.parent.name: _read(path) for path in files}
+    headers = {path.parent.name: settings_of(path.parent) for path in files}
     parents = {name: _parent(header) for name, header in headers.items()}
     root = here.name
     seen = {root}
@@ -68,11 +66,3 @@ def _parent(header: Mapping[str, object]) -> Mapping[str, object] | None:
         return None
     parent = cast("dict[str, object]", found)
     return parent if {"run", "session", "turn"} <= set(parent) else None
-
-
-def _read(path: Path) -> Mapping[str, object]:
-    try:
-        read: object = json.loads(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return {}
-    return cast("dict[str, object]", read) if isinstance(read, dict) else {}

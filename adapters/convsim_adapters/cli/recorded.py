@@ -18,12 +18,12 @@ from convsim_adapters.cli.options import (
     result_options,
     run_argument,
 )
-from convsim_adapters.cli.output import BAD_INPUT, UNDER_RATE, report, say, tell, tried
+from convsim_adapters.cli.output import BAD_INPUT, UNDER_RATE, report, say, tried
 
 if TYPE_CHECKING:
     from convsim_adapters.running.beginnings import Beginning
 
-__all__ = ["diff", "fork", "replay", "resume"]
+__all__ = ["fork", "replay", "resume"]
 
 AGENT = click.option("--agent", metavar="TARGET|URL", help="Another agent than the recorded one.")
 
@@ -246,19 +246,3 @@ def fork(
     return carried_out(
         plan, out, as_json=as_json, quiet=quiet, fail_under=fail_under, beginning=beginning
     )
-
-
-@click.command()
-@click.argument("before", metavar="DIR_A", type=click.Path(path_type=Path))
-@click.argument("after", metavar="DIR_B", type=click.Path(path_type=Path))
-def diff(before: Path, after: Path) -> int:
-    """Compare two runs of the same cases: stop reasons, turns, cost, where they depart."""
-    from convsim_adapters.cli.tables import diff_summary, diff_table  # noqa: PLC0415  heavy
-    from convsim_adapters.running.diffing import diff_runs  # noqa: PLC0415
-    from convsim_adapters.running.run_files import read_run  # noqa: PLC0415
-
-    pairs = tried(lambda: diff_runs(read_run(before), read_run(after)))
-    if pairs is None:
-        return BAD_INPUT
-    tell(diff_table(pairs), "", diff_summary(pairs))
-    return 0

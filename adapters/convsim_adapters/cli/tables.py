@@ -11,6 +11,7 @@ from rich.text import Text
 
 from convsim_adapters.cli.figures import cost, count, share, tokens
 from convsim_adapters.cli.plain import one_line, printable
+from convsim_adapters.report.rates import interval_of
 from convsim_adapters.running.diffing import Pair
 from convsim_adapters.running.plans import Plan
 from convsim_adapters.running.public import public_url
@@ -19,13 +20,15 @@ from convsim_fp.core import StopReason, ToolCall, thaw
 from convsim_fp.core.json_values import readable
 
 __all__ = [
+    "call_words",
     "diff_summary",
     "diff_table",
     "plan_summary",
     "plan_table",
+    "rated",
     "run_summary",
     "run_table",
-    "transcript",
+    "style_of",
     "urgency",
 ]
 
@@ -37,27 +40,36 @@ STYLES = {
 }
 ROOMY = 60  # columns
 FAILED, MISSED = "bold red", "yellow"
-MISSING = "(none)"
+MISSING, UNFINISHED = "(none)", "unfinished"
 
 
-def run_table(run: Run, *, width: int = ROOMY) -> Table:
+def run_table(run: Run, *, width: int = ROOMY, unfinished: Iterable[str] = ()) -> RenderableType:
     """A row for each session: what failed first, then what missed its goal, then the rest.
 
-    On a narrow terminal without the figures, so that the words have room.
+    Last come those, by their names, of which no end is recorded. On a narrow terminal without the
+    figures, and what stands beside elsewhere stands below.
     """
-    figures = ("turns", "seconds", "cost") if width >= ROOMY else ()
-    table = _table("case", "stop reason", *figures, "why")
+    sessions = sorted(run.sessions, key=urgency)
+    if width < ROOMY:
+        narrow = [part for one in sessions for part in _narrow(one, run)]
+        return Group(*narrow, *(Text(f"{one_line(name)}  {UNFINISHED}") for name in unfinished))
+    table = _table("case", "stop reason", "turns", "seconds", "cost", "why")
     for column in table.columns[2:-1]:
         column.justify = "right"
-    for one in sorted(run.sessions, key=urgency):
-        told = (str(one.turns), f"{one.seconds:.1f}", cost(one.usage)) if figures else ()
-        table.add_row(
-            Text(one_line(_name(one, run))),
-            Text(str(one.stop_reason), style=_style(one)),
-            *told,
-            Text(one_line(one.why)),
-        )
+    for one in sessions:
+        reason = Text(str(one.stop_reason), style=style_of(one))
+        figures = (str(one.turns), f"{one.seconds:.1f}", cost(one.usage))
+        table.add_row(Text(one_line(_name(one, run))), reason, *figures, Text(one_line(one.why)))
+    for name in unfinished:
+        table.add_row(Text(one_line(name)), Text(UNFINISHED, style="dim"))
     return table
+
+
+def _narrow(one: SessionResult, run: Run) -> Iterator[RenderableType]:
+    title = Text(f"{one_line(_name(one, run))}  ")
+    yield title.append(str(one.stop_reason), style=style_of(one))
+    if one.why:
+        yield Padding(Text(one_line(one.why), style="dim"), (0, 0, 0, 2), expand=False)
 
 
 def run_summary(run: Run) -> RenderableType:
@@ -71,7 +83,7 @@ def run_summary(run: Run) -> RenderableType:
         part.append(f"{failed} failed")
     reasons = ", ".join(f"{reason} {number}" for reason, number in run.stop_reasons.items())
     turns = sum(one.turns for one in run.sessions)
-    took = [count(turns, "turn"), f"{run.seconds:.1f} s"]
+    took = [count(turns, "turn"), *([f"{run.seconds:.1f} s"] if run.seconds else [])]
     usage = run.usage
     if usage.tokens is not None or usage.unpriced:
         took += [tokens(usage.tokens), cost(usage)]
@@ -84,21 +96,18 @@ def run_summary(run: Run) -> RenderableType:
     return Group(*lines)
 
 
-def transcript(one: SessionResult) -> RenderableType:
-    """A session with every word that was said."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(justify="right", no_wrap=True, style="dim")
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    turn = 0
-    for message in one.transcript:
-        turn += message.speaker == "user"
-        style = "cyan" if message.speaker == "user" else "bold"
-        number = str(turn) if message.speaker == "user" else ""
-        grid.add_row(number, Text(message.speaker, style=style), Text(printable(message.text)))
-        for call in message.tool_calls:
-            grid.add_row("", "", Text(_call(call), style="dim"))
-    return Group(*_heading(one), Padding(grid, (0, 0, 1, 2)))
+def rated(achieved: int, sessions: int, *, trials: int = 1) -> str:
+    """The rate of goals reached, and what the true one may be.
+
+    >>> rated(10, 12)
+    'goal achieved in 10 of 12 sessions (83 %), 95 % interval 55 to 95 %'
+    """
+    sure = interval_of(achieved, sessions)
+    words = f"goal achieved in {achieved:,} of {count(sessions, 'session')}"
+    words += f" ({share(achieved, sessions)}), 95 % interval {100 * sure.low:.0f} to "
+    words += f"{100 * sure.high:.0f} %"
+    alike = ", narrower than it should be: trials of one case are alike"
+    return words + alike if trials > 1 else words
 
 
 def plan_table(plan: Plan) -> Table:
@@ -132,16 +141,6 @@ def plan_summary(plan: Plan) -> RenderableType:
     return Group(*(Text(one_line(line)) for line in (*lines, "nothing was called")))
 
 
-def _heading(one: SessionResult) -> Iterator[Text]:
-    title = Text(one_line(one.id), style="bold")
-    title.append(f"  {one.stop_reason}", style=_style(one))
-    title.append(f" after {count(one.turns, 'turn')}")
-    yield title
-    yield Text(f"  goal: {one_line(one.goal)}", style="dim")
-    if one.why:
-        yield Text(f"  why: {one_line(one.why)}", style="dim")
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns[:-1]:
@@ -150,7 +149,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _call(call: ToolCall) -> str:
+def call_words(call: ToolCall) -> str:
+    """A tool call in a line."""
     return printable(f"{call.name}({readable(thaw(call.arguments))})")
 
 
@@ -163,7 +163,8 @@ def urgency(one: SessionResult) -> int:
     return 0 if one.failed else 2 if one.achieved else 1
 
 
-def _style(one: SessionResult) -> str:
+def style_of(one: SessionResult) -> str:
+    """The colour of how a session ended."""
     return FAILED if one.failed else STYLES.get(one.stop_reason, MISSED)
 
 

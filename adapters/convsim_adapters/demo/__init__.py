@@ -22,11 +22,12 @@ def write_demo(directory: Path) -> tuple[Path, ...]:
     there = [file for file in written if file.exists()]
     if there:
         what = "is there already; choose another directory"
-        raise InvalidSpec(Problem("write:", f"{file} {what}") for file in there)
+        raise InvalidSpec(Problem(str(file), what) for file in there)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for source, file in zip((AGENT, CASES), written, strict=True):
             shutil.copyfile(source, file)
     except OSError as error:
-        raise InvalidSpec([Problem("write:", f"{directory}: {error.strerror}")]) from error
+        what = f"is {str(directory)!r}, which cannot be written: {error.strerror}; choose another"
+        raise InvalidSpec([Problem("--write", what)]) from error
     return written

@@ -9,7 +9,7 @@ What the lines hold is the pure package's business: `convsim_fp.journal`.
 """
 
 from convsim_adapters.journal_files.locking import RunInUse, held, locked
-from convsim_adapters.journal_files.places import JOURNAL, segments_of
+from convsim_adapters.journal_files.places import JOURNAL, as_seen, segments_of
 from convsim_adapters.journal_files.reading import (
     clear_unstarted,
     extent_of,
@@ -23,6 +23,7 @@ __all__ = [
     "Durability",
     "JournalWriter",
     "RunInUse",
+    "as_seen",
     "clear_unstarted",
     "extent_of",
     "has_journal",

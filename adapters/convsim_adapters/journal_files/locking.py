@@ -16,7 +16,15 @@ from socket import gethostname
 from time import monotonic
 from typing import Any, cast
 
-from convsim_adapters.journal_files.places import HELD, JOURNAL, LOCK, OWNER, PRIVATE, lock_of
+from convsim_adapters.journal_files.places import (
+    HELD,
+    JOURNAL,
+    LOCK,
+    OWNER,
+    PRIVATE,
+    as_seen,
+    lock_of,
+)
 from convsim_adapters.vendors import import_vendor
 from convsim_fp.errors import JournalError
 
@@ -44,9 +52,11 @@ def locked(directory: Path) -> Generator[None]:
         lock = filelock.FileLock(journal / LOCK, timeout=0, mode=PRIVATE, thread_local=False)
         lock.acquire()
     except filelock.Timeout:
-        raise RunInUse(f"{directory} is in use{_owner(journal)}; wait for it, or stop it") from None
+        shown = as_seen(directory)
+        raise RunInUse(f"{shown} is in use{_owner(journal)}; wait for it, or stop it") from None
     except OSError as error:
-        raise JournalError(f"{directory} cannot be written: {error.strerror}") from error
+        shown = as_seen(directory)
+        raise JournalError(f"{shown} cannot be written: {error.strerror}") from error
     try:
         _wait_for_workers(journal)
         _sign(journal / OWNER)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["HELD", "JOURNAL", "LOCK", "OWNER", "PRIVATE", "lock_of", "next_segment", "segments_of"]
+__all__ = [
+    "HELD",
+    "JOURNAL",
+    "LOCK",
+    "OWNER",
+    "PRIVATE",
+    "as_seen",
+    "lock_of",
+    "next_segment",
+    "segments_of",
+]
 
 JOURNAL = "journal"
 LOCK, OWNER = "lock", "owner.json"
@@ -29,6 +39,12 @@ def next_segment(directory: Path) -> Path:
 def lock_of(segment: Path) -> Path:
     """The place of the lock that whoever writes a segment holds, where it is not the run itself."""
     return segment.with_suffix(HELD)
+
+
+def as_seen(path: Path) -> Path:
+    """A path in messages: from the working directory, where it is below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _named(journal: Path) -> list[tuple[Path, re.Match[str]]]:

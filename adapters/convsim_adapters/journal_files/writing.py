@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from attrs import Factory, define
 
-from convsim_adapters.journal_files.places import PRIVATE, next_segment
+from convsim_adapters.journal_files.places import PRIVATE, as_seen, next_segment
 from convsim_fp.core import Request, Session, State, TestCase, freeze_object
 from convsim_fp.errors import JournalError
 from convsim_fp.interpreters import APerform, Entry, Observed
@@ -139,9 +139,10 @@ class JournalWriter:
         self.synced = written
 
     def _break(self, why: str) -> None:
-        run = self.path.parent.parent
+        path = as_seen(self.path)
+        run = path.parent.parent
         self.broken = JournalError(
-            f"{self.path} cannot be written: {why}; what came before is kept: make it writable, "
+            f"{path} cannot be written: {why}; what came before is kept: make it writable, "
             f"then go on with: convsim resume {run}"
         )
         raise self.broken
@@ -180,7 +181,9 @@ def _new_segment(directory: Path) -> tuple[Path, int]:
         except OSError as error:
             taken, path = path, next_segment(directory)
             if not isinstance(error, FileExistsError) or path == taken:  # else others were quicker
-                raise JournalError(f"{taken} cannot be written: {error.strerror}") from error
+                raise JournalError(
+                    f"{as_seen(taken)} cannot be written: {error.strerror}"
+                ) from error
 
 
 def _plain_header(directory: Path) -> Header:

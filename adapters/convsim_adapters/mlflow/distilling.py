@@ -193,5 +193,7 @@ def _at_once(given: int | None) -> int:
 
 def _progress(total: int) -> Any:
     """A bar on standard error, or a widget in a notebook."""
-    tqdm = import_vendor("tqdm.auto", extra="mlflow").tqdm
-    return tqdm(total=total, desc="Distilling test cases")
+    import_vendor("tqdm", extra="mlflow")  # which names the extra where it is missing
+    return import_vendor("tqdm.auto", extra="mlflow").tqdm(
+        total=total, desc="Distilling test cases"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
+from difflib import get_close_matches
 from typing import Any
 
 from mlflow.entities import Trace
@@ -55,8 +56,12 @@ def _scorer(name: str) -> Any:
             how = "make one in a module of your own, and name it package.module:attribute"
             raise InvalidSpec([Problem("--scorer", f"{what}; {how}")]) from error
     if not isinstance(made, builtin.Scorer):
-        known = ", ".join(sorted(_names()))
-        what = f"is {name!r:.80}, expected package.module:attribute, or one of {known}"
+        names = sorted(_names())
+        close = get_close_matches(name, names, n=1)
+        known = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+        what = (
+            f"is {name!r:.80}, expected package.module:attribute or a scorer of MLflow's; {known}"
+        )
         raise InvalidSpec([Problem("--scorer", what)])
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from attrs import asdict
 
@@ -16,6 +16,8 @@ from convsim_fp.core.json_values import dumps
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    DataFrame: TypeAlias = pd.DataFrame  # for those who may not import pandas themselves
 
 __all__ = ["sessions_frame", "turns_frame"]
 

@@ -62,7 +62,7 @@ class ChosenAgent:
         signature = read_agent_signature(self.target)
         for index, case in enumerate(cases):
             if trouble := signature.context_trouble(case):
-                yield Problem("context:", trouble, index, case.id)
+                yield Problem("", trouble, index, case.id)
 
     @asynccontextmanager
     async def ports(

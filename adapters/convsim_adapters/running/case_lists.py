@@ -90,7 +90,7 @@ def _named(cases: Iterable[TestCase]) -> tuple[TestCase, ...]:
     )
     first: dict[str | None, int] = {}
     clashes = [
-        Problem("id", f"is the name of cases[{first[case.id]}] too", index, case.id)
+        Problem("id", f"is the name of cases[{first[case.id]}] too; give another", index, case.id)
         for index, case in enumerate(named)
         if first.setdefault(case.id, index) != index
     ]

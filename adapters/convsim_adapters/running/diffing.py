@@ -7,7 +7,6 @@ from itertools import zip_longest
 from attrs import frozen
 
 from convsim_adapters.running.results import Run, SessionResult
-from convsim_fp.core import Transcript
 
 __all__ = ["Pair", "diff_runs"]
 
@@ -32,7 +31,7 @@ class Pair:
         """The first turn (from 1; 0 is the agent's opening) in which something else was said."""
         if self.before is None or self.after is None:
             return None
-        return _first_difference(self.before.transcript, self.after.transcript)
+        return _first_difference(self.before, self.after)
 
 
 def diff_runs(before: Run, after: Run) -> tuple[Pair, ...]:
@@ -48,11 +47,16 @@ def _urgency(pair: Pair) -> int:
     return 0 if pair.changed else 1 if pair.departs is not None else 2
 
 
-def _first_difference(before: Transcript, after: Transcript) -> int | None:
-    turn = 0
-    for then, now in zip_longest(before, after):
+def _first_difference(before: SessionResult, after: SessionResult) -> int | None:
+    turn = -min(_in_history(before), _in_history(after))
+    for then, now in zip_longest(before.transcript, after.transcript):
         either = then if then is not None else now
         turn += either is not None and either.speaker == "user"
         if then != now:
-            return turn
+            return max(turn, 0)
     return None
+
+
+def _in_history(result: SessionResult) -> int:
+    """How many messages the user had written before the first turn."""
+    return sum(said.speaker == "user" for said in result.transcript) - result.turns

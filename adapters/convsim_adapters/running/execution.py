@@ -203,7 +203,8 @@ def _blind_budgets(budget: Budget, run: Run) -> Iterator[str]:
     ):
         blind = unknown - usage.wasted
         if limit is not None and blind > 0:
-            yield f"{name} did not see {blind} of the answers of models: their {what} unknown"
+            told = f"{name} did not see {blind} of the answers of models: their {what} unknown"
+            yield f"{told}, so the run may have used more"
 
 
 def run_directory(out: str | Path | None, began: datetime | None = None) -> Path:

@@ -103,5 +103,5 @@ def changed_cases(logs: Iterable[SessionLog], cases: Iterable[TestCase]) -> Iter
             before, after = getattr(then[name], one.name), getattr(case, one.name)
             if before != after:
                 yield Problem(one.name, f"is {after!r:.80}, and was {before!r:.80}", id=name)
-    for name in then.keys() - now.keys():
+    for name in sorted(then.keys() - now.keys()):
         yield Problem("the case", "was in the run, and is not any more", id=name)

@@ -44,7 +44,7 @@ def read_kept(path: Path) -> tuple[Kept, ...]:
         raise JournalError(f"{path} cannot be read: {error.strerror}") from error
     segment = read_segment(text, file=str(path))
     if segment.header is None:
-        raise JournalError(f"{path} is empty, expected a journal; delete it, or record it anew")
+        raise JournalError(f"{path} is empty, expected a journal")
     settings = segment.header.settings
     return tuple(Kept(log, settings) for log in read_journal([segment]).sessions)
 

@@ -267,11 +267,13 @@ def _missing_models(planned: Iterable[CasePlan], settings: Settings) -> Iterator
     users = [one.case for one in planned if one.cast.user_asks]
     if users:
         what = f"is missing, and {_names(users)} played by a model; give --user-model"
-        yield Problem("user_model", f"{what} (user_model=), or an agenda or a script to the cases")
+        how = "(user_model=), or write an agenda or a script into each of these cases"
+        yield Problem("user_model", f"{what} {how}")
     judged = [one.case for one in planned if one.cast.goal_check_asks]
     if judged and settings.goal_model is None:
         what = f"is missing, and {_names(judged)} judged by a model; give --goal-model"
-        yield Problem("goal_model", f"{what} (goal_model=), or a goal_when to the cases")
+        how = "(goal_model=), or write a goal_when into each of these cases"
+        yield Problem("goal_model", f"{what} {how}")
 
 
 def _names(cases: Sequence[TestCase]) -> str:
@@ -290,9 +292,10 @@ def _unpriced(settings: Settings, models: Iterable[ChosenModel | None]) -> Itera
 
 def _lost_params(settings: Settings) -> Iterator[Problem]:
     if settings.user_params and settings.user_model is None:
-        yield Problem("user_params", "are given without a user_model that they could go to")
+        yield Problem("user_params", "are given without a model for them; give user_model, too")
     if settings.goal_params and not isinstance(settings.goal_model or settings.user_model, str):
-        yield Problem("goal_params", "are given without the name of a model that they could go to")
+        what = "are given without the name of a model for them; give goal_model, too"
+        yield Problem("goal_params", what)
 
 
 def _limit_problems(settings: Settings) -> Iterator[Problem]:

@@ -110,8 +110,8 @@ def _resolved(field: str, given: object, names: tuple[str, ...]) -> object:
         found, shown = load_target(given, field), given
     else:
         close = get_close_matches(given, names, n=1)
-        meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
-        what = f"is {given!r:.80}; {meant}, or package.module:attribute for a function of your own"
+        meant = f"did you mean {close[0]!r}? Known" if close else "known"
+        what = f"is {given!r:.80}; {meant} are {', '.join(names)}, and package.module:attribute"
         raise InvalidSpec([Problem(field, what)])
     if not callable(found) or isinstance(found, type):
         raise InvalidSpec([Problem(field, f"is {shown:.80}, expected a function of a view")])

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from attrs import frozen
 
 from convsim_fp.core import Lane, RequestId, State, StopReason, Transcript, Verdict
 from convsim_fp.interpreters import Entry, Facts
 from convsim_fp.journal import Recorded
+
+if TYPE_CHECKING:
+    from convsim_adapters.pandas.results import DataFrame
+    from convsim_adapters.running.notebook import Printer
 
 __all__ = ["Run", "SessionResult", "Usage", "asked_for", "facts_of"]
 
@@ -152,6 +156,11 @@ class SessionResult:
         """Whether budget, deadline or a signal ended it before its own end."""
         return self.stop_reason in CUT_SHORT
 
+    def _repr_html_(self) -> str:
+        from convsim_adapters.running.notebook import html_of_session  # noqa: PLC0415  as below
+
+        return html_of_session(self)
+
 
 @frozen
 class Run:
@@ -202,6 +211,26 @@ class Run:
         if self.unsaved or any(one.failed for one in self.sessions):
             return FAILED
         return UNDER_RATE if fail_under is not None and self.rate < fail_under else FINE
+
+    def to_frame(self, *, by: Literal["session", "turn"] = "session") -> DataFrame:
+        """Lay out the run as a DataFrame of pandas, with one row for each session, or each turn.
+
+        Its columns are those of `sessions_frame` and `turns_frame`. Raises `InvalidSpec` without
+        pandas.
+        """
+        from convsim_adapters.pandas import results as frames  # noqa: PLC0415  knows this module
+
+        return frames.turns_frame(self) if by == "turn" else frames.sessions_frame(self)
+
+    def _repr_html_(self) -> str:
+        from convsim_adapters.running.notebook import html_of_run  # noqa: PLC0415  knows this module
+
+        return html_of_run(self)
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:  # noqa: FBT001  IPython's call
+        from convsim_adapters.running.notebook import words_of_run  # noqa: PLC0415  as above
+
+        printer.text("Run(…)" if cycle else words_of_run(self))
 
 
 def asked_for(entry: Entry | Recorded) -> RequestId | None:

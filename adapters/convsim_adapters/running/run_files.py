@@ -17,13 +17,12 @@ from typing import Any, cast
 from attrs import Factory, asdict, define, evolve
 
 from convsim_adapters.journal_files import has_journal, load_journal
-from convsim_adapters.running.case_lists import not_found
 from convsim_adapters.running.recording import result_of
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import Message, freeze, thaw
 from convsim_fp.errors import InvalidSpec, JournalError, Problem
 
-__all__ = ["RunFiles", "read_run", "run_record", "session_record", "sessions_of"]
+__all__ = ["RunFiles", "read_run", "run_record", "session_record"]
 
 RESULTS, SETTINGS = "results.jsonl", "run.json"
 PRIVATE = 0o600
@@ -141,17 +140,6 @@ def read_run(directory: str | Path) -> Run:
     signal = status.removeprefix("interrupted by ") if status.startswith("interrupted") else None
     took = float(seconds) if isinstance(seconds, int | float) else 0.0
     return Run(ended, directory, took, signal, unfinished=len(results) - len(ended))
-
-
-def sessions_of(run: Run, name: str | None) -> tuple[SessionResult, ...]:
-    """The sessions of one case, or of one ``case/trial``; all where no name is given."""
-    if name is None:
-        return run.sessions
-    found = tuple(one for one in run.sessions if name in (one.case_id, one.id))
-    if not found:
-        known = [one.case_id for one in run.sessions] + [one.id for one in run.sessions]
-        raise InvalidSpec([not_found(name, known)])
-    return found
 
 
 def _message_record(message: Message) -> dict[str, object]:

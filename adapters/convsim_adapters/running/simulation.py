@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
+
+from attrs import evolve
 
 from convsim_adapters.case_files.files import Format
 from convsim_adapters.journal_files import Durability
 from convsim_adapters.running.agents import AgentTarget
+from convsim_adapters.running.arguments import as_called, fitting, misgiven, swapped
 from convsim_adapters.running.case_lists import Cases
 from convsim_adapters.running.execution import SimulationInterrupted, execute
 from convsim_adapters.running.models import Client, Params
-from convsim_adapters.running.plans import AgentState, Settings, make_plan
+from convsim_adapters.running.plans import AgentState, Plan, Settings, make_plan, tried
+from convsim_adapters.running.progress import showing
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import GoalCheck, SimulatedUser
 from convsim_fp.errors import InvalidSpec, Problem
@@ -20,7 +24,12 @@ from convsim_fp.interpreters import Model, Sink, no_sink
 
 __all__ = ["SimulationInterrupted", "simulate"]
 
+T = TypeVar("T")
 
+PARAMS = ("user_params", "goal_params", "agent_params")
+
+
+@fitting
 def simulate(
     cases: Cases,
     agent: AgentTarget,
@@ -57,6 +66,7 @@ def simulate(
     save: bool = True,
     sink: Sink = no_sink,
     finished: Callable[[SessionResult], object] | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Play every test case against an agent, and say how each conversation ended and why.
 
@@ -102,6 +112,9 @@ def simulate(
     `processes` share the sessions, for agents that need the processor; they find the agent, and
     functions of your own, by their names in their modules, and there is no `sink`.
 
+    `progress` shows a bar on standard error, or a widget in a notebook: sessions, goals reached,
+    what was spent. By default where somebody looks, a terminal or a notebook, and tqdm is there.
+
     Raises `InvalidSpec` with all problems before the first call, `SimulationInterrupted` with the
     run at Ctrl-C, and `JournalError` where the disk refuses a record: nothing is paid for that
     cannot be kept.
@@ -139,8 +152,65 @@ def simulate(
         client=client,
         processes=processes,
     )
-    plan = make_plan(cases, agent, settings, file_format=format, select=select)
-    if processes > 1 and not save:
-        what = f"is {processes}, which takes the files of a run; leave save as it is, or give 1"
-        raise InvalidSpec([Problem("processes", what)])
-    return execute(plan, out=out, save=save, sink=sink, finished=finished)
+    wrong = swapped(cases, agent) or misgiven(
+        flags={"user_leaves": user_leaves, "save": save},
+        params={name: getattr(settings, name) for name in PARAMS},
+        told={"sink": sink, "finished": finished or no_sink},
+        progress=progress,
+        format=format,
+        select=select,
+        out=out,
+    )
+    plan = _plan(cases, agent, settings, format=format, select=select, save=save, wrong=wrong)
+    with showing(progress, plan.sessions) as bar:
+        if bar is None:
+            return execute(plan, out=out, save=save, sink=sink, finished=finished)
+        return execute(
+            plan,
+            out=out,
+            save=save,
+            sink=_both(bar.entry, sink) if processes == 1 else sink,
+            finished=bar.finished if finished is None else _both(bar.finished, finished),
+            following=bar.following,
+        )
+
+
+def _plan(
+    cases: Cases,
+    agent: AgentTarget,
+    settings: Settings,
+    *,
+    format: Format,
+    select: str | Sequence[str],
+    save: bool,
+    wrong: Sequence[Problem],
+) -> Plan:
+    """The plan; or everything that is wrong with it and the other arguments, each by its name."""
+    if wrong and wrong[0].field == "cases":
+        raise InvalidSpec(wrong)
+    problems, names = list(wrong), {one.field for one in wrong}
+    unusable = cast("dict[str, Any]", {name: None for name in PARAMS if name in names})
+    plan = tried(
+        problems,
+        lambda: make_plan(
+            cases,
+            agent,
+            evolve(settings, **unusable),
+            file_format="auto" if "format" in names else format,
+            select=() if "select" in names else select,
+        ),
+    )
+    if plan is not None and settings.processes > 1 and not save:
+        what = f"is {settings.processes}, which takes the files of a run; leave save as it is"
+        problems.append(Problem("processes", f"{what}, or give 1"))
+    if problems or plan is None:
+        raise InvalidSpec(as_called(problem) for problem in problems)
+    return plan
+
+
+def _both(first: Callable[[T], object], second: Callable[[T], object]) -> Callable[[T], None]:
+    def told(what: T) -> None:
+        first(what)
+        second(what)
+
+    return told

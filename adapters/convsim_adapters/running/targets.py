@@ -74,7 +74,8 @@ def _module(name: str, field: str) -> ModuleType:
 
 def _cause(error: BaseException) -> str:
     """The error and the last line of the user's own code that it came through."""
-    words = without_secrets(f"{type(error).__name__}: {error}", secrets_of_environment(os.environ))
+    said = error.msg if isinstance(error, SyntaxError) else error  # its own words say where, too
+    words = without_secrets(f"{type(error).__name__}: {said}", secrets_of_environment(os.environ))
     words = " ".join(words.split())[:MAX_SHOWN]
     if isinstance(error, SyntaxError) and error.filename:
         return f"{words} in {error.filename}:{error.lineno}"

@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 
 from attrs import Factory, define
 
-from convsim_adapters.journal_files import load_journal
+from convsim_adapters.journal_files import as_seen, load_journal
 from convsim_adapters.limits import Leave, Minute, Rates
 from convsim_adapters.running.beginnings import Beginning
 from convsim_adapters.running.jobs import job_of, record_from_job
@@ -242,7 +242,8 @@ class Workers:
             raise WorkerLost(f"a worker process ended before it could begin: {gone}")
         if worker.lost == MOST_LOST:
             what = f"a worker process ended {MOST_LOST} times before any of its sessions: {gone}"
-            raise WorkerLost(f"{what}; what is recorded is kept: convsim resume {self.directory}")
+            run = as_seen(self.directory)
+            raise WorkerLost(f"{what}; what is recorded is kept: convsim resume {run}")
         self._replace(worker)
 
     def _replace(self, worker: Worker) -> None:

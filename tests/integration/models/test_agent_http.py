@@ -173,7 +173,8 @@ def test_null_content_is_a_blank_reply(loopback, agents_request) -> None:
 def test_nobody_listens(agents_request) -> None:
     [error] = asked("http://127.0.0.1:9/v1", agents_request)
     assert type(error) is Unavailable
-    assert str(error).startswith("http://127.0.0.1:9/v1/chat/completions: ClientConnectorError")
+    told = "http://127.0.0.1:9/v1/chat/completions: 127.0.0.1:9 cannot be reached: "
+    assert str(error).startswith(told)
 
 
 def test_a_name_of_a_session_cannot_write_headers(loopback, agents_request) -> None:
@@ -217,7 +218,7 @@ def test_fields_that_are_ours_are_refused(loopback, agents_request) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), object()])
 def test_fields_that_are_no_json_are_refused(loopback, value) -> None:
-    with pytest.raises(InvalidSpec, match="agent_params: top_p is no JSON"):
+    with pytest.raises(InvalidSpec, match="agent_params: top_p is "):
         asked(loopback.url, params={"top_p": value})
 
 

@@ -163,7 +163,11 @@ def test_every_good_status_is_good(loopback, users_request) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "said"),
     [
-        ("choices text", MalformedReply, "the answer has no choices"),
+        (
+            "choices text",
+            MalformedReply,
+            "the answer has no choices, expected a chat completion; look at the address",
+        ),
         ("content number", MalformedReply, "the answer's content is no text"),
         ("json list", Unavailable, "the answer is no JSON object: [1]"),
         ("empty", Unavailable, "the answer is no JSON object: nothing"),

@@ -7,15 +7,27 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, Group
 
 from convsim_adapters import Run, SessionResult, Usage
 from convsim_adapters.cli.figures import cost, count, share, tokens
+from convsim_adapters.cli.output import SHOWABLE
 from convsim_adapters.cli.plain import one_line, printable
 from convsim_adapters.cli.progress import Progress
-from convsim_adapters.cli.tables import run_summary, run_table, transcript
-from convsim_fp.core import Interrupted, Message, StopReason, ToolCall
+from convsim_adapters.cli.shown_session import session_shown
+from convsim_adapters.cli.tables import run_summary, run_table
+from convsim_fp.core import (
+    Interrupted,
+    Message,
+    Session,
+    Stopped,
+    StopReason,
+    TestCase,
+    ToolCall,
+    Transcript,
+)
 from convsim_fp.interpreters import Entry, Observed
+from convsim_fp.journal import Ended, SessionLog
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07[bold red]x[/] \u202eevil\u2066 \r\n\x00\x9b31m:smile: \ud800"
 texts = st.text(max_size=60) | st.just(HOSTILE)
@@ -31,6 +43,14 @@ def shown(part, width=80, **options) -> str:
     )
     console.print(part)
     return console.file.getvalue()
+
+
+def transcript(said: Transcript, goal: str = "a refund") -> Group:
+    """A session as it is shown, in which nobody was asked for anything."""
+    turns = sum(message.speaker == "user" for message in said)
+    ended = Ended("case/1", Stopped(StopReason.MAX_TURNS, turns))
+    log = SessionLog(Session("case/1"), TestCase(goal=goal, id="case"), (), ended, said)
+    return Group(*session_shown(log, evolve(ENDED, transcript=said), width=80))
 
 
 @given(texts)
@@ -55,13 +75,14 @@ def test_tables_and_transcripts_take_any_text(case_id, why, said, width) -> None
     talk = (Message("user", said), Message("agent", said, (call,)))
     one = evolve(ENDED, case_id=case_id, goal=why, why=why, transcript=talk)
     run = Run((one, evolve(one, trial=2)))
-    for part in (run_table(run), run_summary(run), transcript(one)):
+    tables = (run_table(run), run_table(run, width=width, unfinished=[said]))
+    for part in (*tables, run_summary(run), transcript(talk, f"a goal {why}")):
         assert "\x1b" not in shown(part, width)
 
 
 def test_markup_and_emoji_codes_of_a_model_are_shown_as_they_are() -> None:
-    one = evolve(ENDED, transcript=(Message("agent", "[bold]x[/bold] :smile:"),))
-    assert "[bold]x[/bold] :smile:" in shown(transcript(one))
+    said = (Message("agent", "[bold]x[/bold] :smile:"),)
+    assert "[bold]x[/bold] :smile:" in shown(transcript(said))
 
 
 def test_the_table_begins_with_what_failed_then_what_missed() -> None:
@@ -76,8 +97,8 @@ def test_the_table_begins_with_what_failed_then_what_missed() -> None:
 
 def test_turns_are_numbered_from_one_and_an_opening_has_none() -> None:
     talk = [("agent", "Welcome."), ("user", "Hi."), ("agent", "Yes?"), ("user", "Bye.")]
-    one = evolve(ENDED, transcript=tuple(Message(*said) for said in talk))
-    lines = [line.split() for line in shown(transcript(one)).splitlines()[2:]]
+    told = shown(transcript(tuple(Message(*said) for said in talk)))
+    lines = [line.split() for line in told.splitlines()[3:]]
     assert [line[:2] for line in lines if line] == [
         ["agent", "Welcome."],
         ["1", "user"],
@@ -122,3 +143,11 @@ def test_progress_counts_sessions_and_tells_tenths_where_there_is_no_terminal() 
     assert len(told) == 10
     assert told[-1] == "20/20 sessions · 0 running · 0 turns · 0 achieved"
     assert "20/20 sessions" in shown(progress)
+
+
+def test_our_own_signs_are_letters_where_the_stream_knows_no_others() -> None:
+    words = "a · b – c… ≥ 1 → 2 × 3 é\ud800"
+    assert words.encode("ascii", SHOWABLE) == b"a | b - c... >= 1 -> 2 x 3 ??"
+    assert "ä·".encode("latin-1", SHOWABLE) == "ä·".encode("latin-1")
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("utf-8", SHOWABLE)

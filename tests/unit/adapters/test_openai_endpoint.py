@@ -98,9 +98,9 @@ def test_what_could_not_be_sent_as_it_is_meant_is_refused() -> None:
     )
     for line in (
         "parameter 'drop_params' is not for the endpoint but for litellm; leave it out, or choose",
-        "parameter 'stop' is no JSON: ",
+        "parameter 'stop' is a set, which JSON cannot hold",
         "parameter 'stream' is set by convsim; leave it out",
-        "parameter 'extra_headers' is no mapping of names to texts",
+        "parameter 'extra_headers' is none, expected a dict of names and texts",
         "the header 'Authorization' has a value that is no line of text; take out line breaks",
     ):
         assert line in told

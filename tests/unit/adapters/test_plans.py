@@ -47,7 +47,7 @@ def test_cases_without_an_id_keep_their_place_as_a_name_when_some_are_selected()
 
 def test_an_id_that_is_the_name_of_another_case_is_refused() -> None:
     [told] = problems([{**SCRIPT, "id": None}, {**SCRIPT, "id": "case-0"}])
-    assert told == 'cases[1] ("case-0"): id is the name of cases[0] too'
+    assert told == 'cases[1] ("case-0"): id is the name of cases[0] too; give another'
 
 
 def test_selecting_what_is_not_there_names_what_is_near() -> None:
@@ -126,7 +126,7 @@ def test_a_context_that_the_agent_cannot_take_is_found_before_it_is_called() -> 
 
     cases = [{**SCRIPT, "context": {"order": "W7"}}, {**SCRIPT, "id": "t"}]
     first, second = problems(cases, strict)
-    assert first.startswith("cases[0] (\"s\"): context: the case's context has 'order', which")
+    assert first.startswith("cases[0] (\"s\"): the case's context has 'order', which")
     assert "lacks 'order_id', which strict(messages, order_id) needs" in second.replace(
         "test_a_context_that_the_agent_cannot_take_is_found_before_it_is_called.<locals>.", ""
     )

@@ -70,7 +70,7 @@ def test_unknown_names_are_refused_together() -> None:
     with pytest.raises(InvalidSpec) as refused:
         players("modle", "wen")
     first, second = map(str, refused.value.problems)
-    assert first.startswith("user is 'modle'; did you mean 'model'?, or package.module:attribute")
+    assert first.startswith("user is 'modle'; did you mean 'model'? Known are model, by-user")
     assert second.startswith("goal_check is 'wen'; did you mean 'when'?")
 
 

@@ -132,10 +132,10 @@ async def broken_factory() -> object:
 @pytest.mark.parametrize(
     ("factory", "words"),
     [
-        (lambda: 7, "InvalidSpec: agent is int, which cannot be called"),
+        (lambda: 7, "InvalidSpec: agent is an int, which cannot be called"),
         (lambda: Counting, "InvalidSpec: agent is the class Counting; give an instance"),
         (lambda: lambda a, b: "", "InvalidSpec: agent <lambda>(a, b) has"),
-        (functools.partial(asyncio.sleep, 0, result=7), "InvalidSpec: agent is int"),
+        (functools.partial(asyncio.sleep, 0, result=7), "InvalidSpec: agent is an int"),
         (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
         (lambda: next(iter(())), "StopIteration"),
         (broken_factory, "OSError: no model"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convsim_adapters import Run, SessionResult, Usage, resume_run, simulate
-from convsim_adapters.running.run_files import RunFiles, read_run, session_record, sessions_of
+from convsim_adapters.running.run_files import RunFiles, read_run, session_record
 from convsim_fp.core import (
     CallAgent,
     Generate,
@@ -182,12 +182,3 @@ def test_what_is_no_run_says_what_to_give(tmp_path: Path) -> None:
         read_run(tmp_path)
     with pytest.raises(InvalidSpec, match="is no directory"):
         read_run(tmp_path / "nowhere")
-
-
-def test_sessions_are_found_by_case_and_by_trial() -> None:
-    again = evolve(ENDED, trial=2)
-    run = Run((ENDED, again))
-    assert sessions_of(run, None) == sessions_of(run, "refund") == (ENDED, again)
-    assert sessions_of(run, "refund/2") == (again,)
-    with pytest.raises(InvalidSpec, match="did you mean 'refund'"):
-        sessions_of(run, "refunds")

@@ -201,8 +201,8 @@ REFUSED: list[tuple[Any, str]] = [
     (Streaming(), "Streaming is a generator function"),
     (Streaming().stream, "Streaming.stream is a generator function"),
     (Unsigned(), "Unsigned has no signature that can be read; wrap it in a function"),
-    ("agent", "is str, which cannot be called"),
-    (None, "is NoneType, which cannot be called"),
+    ("agent", "is a str, which cannot be called"),
+    (None, "is nothing, which cannot be called"),
 ]
 
 
@@ -216,7 +216,7 @@ def test_what_no_conversation_could_call_is_refused_at_once(agent: Any, words: s
 
 def test_the_call_of_an_async_agent_is_no_agent() -> None:
     """It is closed, so nothing is reported as never awaited."""
-    with pytest.raises(InvalidSpec, match=r"is coroutine, .* give the function itself"):
+    with pytest.raises(InvalidSpec, match=r"is a coroutine, .* give the function itself"):
         as_agent(coroutine([]))  # type: ignore[arg-type]
 
 
@@ -271,7 +271,7 @@ class NeedsAKey:
         (lambda case: "", "needs 'case'"),
         (generator, "generator is a generator function"),
         (Shop(), "needs 'input'"),
-        (7, "is int, which cannot be called"),
+        (7, "is an int, which cannot be called"),
     ],
 )
 def test_a_factory_that_needs_more_than_a_session_is_refused_at_once(

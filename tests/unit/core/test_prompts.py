@@ -100,3 +100,10 @@ def test_a_message_as_a_dict_is_the_receivers_own() -> None:
     message = ChatMessage("user", "Hi.")
     message.as_dict()["content"] = "changed"
     assert message.as_dict() == {"role": "user", "content": "Hi."}
+
+
+def test_a_judge_is_shown_a_long_message_as_any_other() -> None:
+    long = Message("agent", "long " * 2_000)
+    told = rendered("judge", USER, long, USER, AGENT)
+    assert told[1] == ("user", f"{BEGINS}\n\n{USER.to_judge}\n\n{long.to_judge}")
+    assert told[-1] == ("user", f"{USER.to_judge}\n\n{AGENT.to_judge}\n\nWell?")

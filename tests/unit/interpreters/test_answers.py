@@ -118,7 +118,7 @@ def test_a_port_that_is_empty_or_false_is_still_a_port() -> None:
 def test_a_port_that_is_missing_is_named(request_, port) -> None:
     failure = both_ways(Ports(nobody), request_).observation.failure
     assert failure == Failure(
-        "missing_port", f"nothing answers {request_.id}; give Ports({port}=…)"
+        "missing_port", f"no port answers {request_.id.words}; give Ports({port}=…)"
     )
 
 

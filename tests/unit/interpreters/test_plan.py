@@ -73,8 +73,8 @@ def test_a_case_by_itself_is_no_list_of_cases() -> None:
 def test_what_is_no_case_is_refused_with_the_way_out() -> None:
     words = "expected a TestCase; read_cases makes them of plain records"
     assert problems([{"goal": "pay"}, TestCase(goal="go"), None]) == [
-        f"cases[0]: the case is dict, {words}",
-        f"cases[2]: the case is NoneType, {words}",
+        f"cases[0]: the case is a dict, {words}",
+        f"cases[2]: the case is nothing, {words}",
     ]
 
 

@@ -80,7 +80,7 @@ def test_a_tracer_s_failure_is_logged_and_goes_no_further(caplog, place, seen, e
 
 def test_what_is_no_context_manager_is_a_failure_like_any_other(caplog) -> None:
     assert traced(perform(PORTS), lambda request: None)(CALL).observation.text == "Hi."
-    assert "the tracer failed before 1/agent/0" in caplog.text
+    assert "the tracer failed before refund/1, turn 1, agent" in caplog.text
 
 
 def test_ctrl_c_in_a_tracer_is_ctrl_c() -> None:

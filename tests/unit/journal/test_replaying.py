@@ -176,7 +176,7 @@ def test_what_is_never_asked_now_is_refused() -> None:
     found = divergence(lambda: again(evolve(RULES, goal_check=goals.never)))
     assert str(found.id) == "1/goal_check/0"
     found = divergence(lambda: again(entries=LOG.entries[1:]))
-    assert found.what == "was asked then; now 1/user/0 is asked"
+    assert found.what == "was asked then; now it asks for turn 1, user"
 
 
 def test_what_was_said_ahead_of_an_end_by_a_verdict_is_no_divergence() -> None:

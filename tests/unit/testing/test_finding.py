@@ -351,13 +351,13 @@ def test_what_violates_raises_is_raised_with_the_shortest_conversation() -> None
 
 
 def test_what_is_true_whatever_is_in_it_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"returned generator, .*any\(…\) around a generator"):
+    with pytest.raises(TypeError, match=r"returned a generator, .*any\(…\) around a generator"):
         found(violates=lambda state: (m for m in state.transcript))
 
     async def late(state):
         return True
 
-    with pytest.raises(TypeError, match="violates returned coroutine"):
+    with pytest.raises(TypeError, match="violates returned a coroutine"):
         found(violates=lambda state: late(state) if state.turns else False)
 
 

@@ -134,7 +134,7 @@ def test_lines_that_are_no_texts_are_refused(lines: object, problem: str) -> Non
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
-        (None, "extra.script is nothing (null), expected a list of texts"),
+        (None, "extra.script is missing, expected a list of texts"),
         ([], "extra.script is empty; write what the user says"),
         ("Hi.", "extra.script is text, expected a list of texts"),
         (["a", 1], "extra.script[1] is a number (1), expected text; put it in quotes"),

@@ -76,7 +76,7 @@ def test_a_tag_says_what_a_word_is(word, tag, value) -> None:
 
 @either
 def test_a_tag_that_its_word_does_not_fit_is_refused(parser) -> None:
-    what = "has the tag !!int on 'x', which is none"
+    what = "has the tag !!int on 'x', which it does not fit; leave it out"
     assert problem("- goal: x\n- !!int x", parser) == (2, what)
 
 

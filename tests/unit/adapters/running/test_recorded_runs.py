@@ -373,6 +373,18 @@ def test_recorded_users_talk_to_an_agent_for_as_long_as_it_replies_alike(
     assert [one.cut_short for one in cut.sessions] == [False, True, False]
 
 
+def test_messages_of_a_history_are_no_turns_in_a_comparison() -> None:
+    said = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    case = {"goal": "x", "script": ["One.", "Two."], "goal_when": "never", "history": said}
+
+    def answering(second):
+        return lambda messages: second if messages[-1]["content"] == "Two." else "First."
+
+    before, after = (simulate([case], answering(word), save=False) for word in "ab")
+    [pair] = diff_runs(before, after)
+    assert pair.departs == 2
+
+
 def test_where_an_agent_departs_it_can_go_on_live(tmp_path: Path) -> None:
     play(World(), tmp_path / "a")
     live = World()

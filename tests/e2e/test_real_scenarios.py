@@ -13,7 +13,7 @@ CANARY = "sk-canary-0123456789"
 FAILURES = (
     "401",
     "429",
-    "429 after",
+    "429 soon",
     "500",
     "529",
     "choices []",

@@ -292,6 +292,7 @@ FAULTS: dict[str, Fault] = {
     "425": _error(425, "too early"),
     "429": _error(429, "slow down"),
     "429 after": _error(429, "slow down", Retry_After="1"),
+    "429 soon": _error(429, "slow down", Retry_After="0.2"),
     "429 date": _late_date,
     "429 later": _error(429, "slow down", Retry_After="3600"),
     "429 pieces": _in_pieces,

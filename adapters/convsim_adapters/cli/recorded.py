@@ -165,7 +165,9 @@ def replay(
     telling = say if as_json else report
     for one in departed:
         telling(str(one))
-    telling(f"{len(departed)} of {plan.sessions} sessions depart from the record")
+    departs = "departs" if len(departed) == 1 else "depart"
+    of = count(plan.sessions, "session")
+    telling(f"{len(departed)} of {of} {departs} from the record")
     return max(code, UNDER_RATE) if departed else code
 
 

@@ -181,10 +181,16 @@ def plan_against(
     # What was asked ahead and not waited for is not in the record.
     told = {**given, "overlap": False} | ({} if agent is None else {"agent": agent})
     wanted = logs_of(journal, case)
-    chosen = evolve(journal, sessions=wanted)
+    chosen = _only(journal, wanted)
     chosen = chosen if go_on else _without(chosen, MODELS)
     plan = plan_again(chosen, told, recorded_cases=True, to_run=go_on)
     return plan, _where_forked(plan, wanted), Against(wanted, go_on=go_on)
+
+
+def _only(journal: Journal, wanted: tuple[SessionLog, ...]) -> Journal:
+    """A journal of some of its sessions; whether it was started shows in the whole alone."""
+    headers = tuple(evolve(one, sessions=0) for one in journal.headers)
+    return evolve(journal, sessions=wanted, headers=headers if journal.started else journal.headers)
 
 
 def _where_forked(plan: Plan, logs: Iterable[SessionLog]) -> Beginning:

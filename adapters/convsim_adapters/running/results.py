@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from attrs import frozen
 
 from convsim_fp.core import Lane, RequestId, State, StopReason, Transcript, Verdict
+from convsim_fp.core.json_values import kind
+from convsim_fp.errors import InvalidSpec, Problem
 from convsim_fp.interpreters import Entry, Facts
 from convsim_fp.journal import Recorded
 
@@ -204,8 +206,12 @@ class Run:
         """What the command exits with: 130, 3, 1 or 0, the first of them that applies.
 
         130: interrupted. 3: agent, user or judge failed in some session, or files of the run could
-        not be written. 1: the rate is under `fail_under`. 0: none of these.
+        not be written. 1: the rate is under `fail_under`. 0: none of these. Raises `InvalidSpec`
+        for a `fail_under` that is no share.
         """
+        if fail_under is not None and not _is_share(fail_under):
+            what = f"is {kind(fail_under)}, expected a share from 0 to 1"
+            raise InvalidSpec([Problem("fail_under", what)])
         if self.interrupted is not None:
             return INTERRUPTED
         if self.unsaved or any(one.failed for one in self.sessions):
@@ -216,10 +222,12 @@ class Run:
         """Lay out the run as a DataFrame of pandas, with one row for each session, or each turn.
 
         Its columns are those of `sessions_frame` and `turns_frame`. Raises `InvalidSpec` without
-        pandas.
+        pandas, and for rows of anything else.
         """
         from convsim_adapters.pandas import results as frames  # noqa: PLC0415  knows this module
 
+        if by not in ("session", "turn"):
+            raise InvalidSpec([Problem("to_frame: by", f"is {kind(by)}, expected session or turn")])
         return frames.turns_frame(self) if by == "turn" else frames.sessions_frame(self)
 
     def _repr_html_(self) -> str:
@@ -231,6 +239,10 @@ class Run:
         from convsim_adapters.running.notebook import words_of_run  # noqa: PLC0415  as above
 
         printer.text("Run(…)" if cycle else words_of_run(self))
+
+
+def _is_share(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= 1
 
 
 def asked_for(entry: Entry | Recorded) -> RequestId | None:

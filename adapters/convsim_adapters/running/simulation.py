@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -20,7 +21,7 @@ from convsim_adapters.running.progress import showing
 from convsim_adapters.running.results import Run, SessionResult
 from convsim_fp.core import GoalCheck, SimulatedUser
 from convsim_fp.errors import InvalidSpec, Problem
-from convsim_fp.interpreters import Model, Sink, no_sink
+from convsim_fp.interpreters import Model, Sink, UnknownFieldWarning, no_sink
 
 __all__ = ["SimulationInterrupted", "simulate"]
 
@@ -115,9 +116,9 @@ def simulate(
     `progress` shows a bar on standard error, or a widget in a notebook: sessions, goals reached,
     what was spent. By default where somebody looks, a terminal or a notebook, and tqdm is there.
 
-    Raises `InvalidSpec` with all problems before the first call, `SimulationInterrupted` with the
-    run at Ctrl-C, and `JournalError` where the disk refuses a record: nothing is paid for that
-    cannot be kept.
+    Warns of fields of cases that nothing reads. Raises `InvalidSpec` with all problems before the
+    first call, `SimulationInterrupted` with the run at Ctrl-C, and `JournalError` where the disk
+    refuses a record: nothing is paid for that cannot be kept.
 
     >>> case = {"goal": "greet", "script": ["Hello."], "goal_when": "hi"}
     >>> run = simulate([case], lambda messages: "Hi there.", save=False)
@@ -162,6 +163,8 @@ def simulate(
         out=out,
     )
     plan = _plan(cases, agent, settings, format=format, select=select, save=save, wrong=wrong)
+    for doubt in plan.warnings:
+        warnings.warn(str(doubt), UnknownFieldWarning, stacklevel=3)
     with showing(progress, plan.sessions) as bar:
         if bar is None:
             return execute(plan, out=out, save=save, sink=sink, finished=finished)

@@ -36,3 +36,8 @@ def test_a_sum_is_unknown_only_where_both_parts_are() -> None:
     both = one.plus(other)
     assert both == Facts(3, None, None, 0.5, 9.0, attempts=2, errors=("slow",))
     assert other.plus(one).start == 10.0
+
+
+def test_when_and_how_long_is_put_to_what_is_known() -> None:
+    known = Facts(7, 2, 3, 0.5, attempts=4, errors=("slow",), price_source="p", trace_id="t")
+    assert known.timed(9.0, 1.5) == Facts(7, 2, 3, 0.5, 9.0, 1.5, 4, ("slow",), "p", "t")

@@ -192,3 +192,11 @@ def test_json_text_survives_every_reader_or_reads_well() -> None:
 )
 def test_a_value_is_named_as_its_reader_would(value: object, name: str) -> None:
     assert kind(value) == name
+
+
+def test_the_canonical_text_of_an_object_knows_no_order_of_keys() -> None:
+    one, other = (
+        freeze_object({"a": [1, None], "b": "é"}),
+        freeze_object({"b": "é", "a": [1, None]}),
+    )
+    assert one.canonical == other.canonical == '{"a":[1,null],"b":"\\u00e9"}'

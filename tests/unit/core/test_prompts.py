@@ -107,3 +107,7 @@ def test_a_judge_is_shown_a_long_message_as_any_other() -> None:
     told = rendered("judge", USER, long, USER, AGENT)
     assert told[1] == ("user", f"{BEGINS}\n\n{USER.to_judge}\n\n{long.to_judge}")
     assert told[-1] == ("user", f"{USER.to_judge}\n\n{AGENT.to_judge}\n\nWell?")
+
+
+def test_a_message_has_its_length_before_it_in_a_digest() -> None:
+    assert Message("agent", "Which one?").canonical == "agent 10 Which one?"

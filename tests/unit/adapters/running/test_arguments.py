@@ -7,6 +7,7 @@ import pytest
 from convsim_adapters import simulate
 from convsim_adapters.running.arguments import fitting
 from convsim_fp.errors import InvalidSpec
+from convsim_fp.interpreters import UnknownFieldWarning
 
 CASE = {"goal": "greet", "script": ["Hello."], "goal_when": "hi"}
 
@@ -146,3 +147,25 @@ def test_errors_within_a_call_that_fits_are_left_as_they_are() -> None:
 
     assert unfitting(broken, 1) == "mine"
     assert unfitting(broken) == "broken() needs one: write broken(one, …)"
+
+
+def test_fields_that_nothing_reads_are_warned_of_where_simulate_is_called() -> None:
+    case = {"goal": "x", "script": ["Hi."], "goal_when": "Hi", "gaol_when": "x"}
+    with pytest.warns(UnknownFieldWarning, match="gaol_when") as told:
+        simulate([case], lambda messages: "Hi", save=False)
+    assert {one.filename for one in told} == {__file__}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lambda run: run.to_frame(by="turns"), "expected session or turn"),
+        (lambda run: run.exit_code(90), "expected a share from 0 to 1"),
+        (lambda run: run.exit_code("0.9"), "expected a share from 0 to 1"),
+    ],
+)
+def test_what_a_run_is_asked_wrongly_is_refused(asked, said) -> None:
+    case = {"goal": "x", "script": ["Hi."], "goal_when": "Hi"}
+    run = simulate([case], lambda messages: "Hi", save=False)
+    with pytest.raises(InvalidSpec, match=said):
+        asked(run)

@@ -385,6 +385,17 @@ def test_messages_of_a_history_are_no_turns_in_a_comparison() -> None:
     assert pair.departs == 2
 
 
+def test_one_case_of_a_run_is_played_against_another_agent(tmp_path: Path) -> None:
+    play(World(), tmp_path / "a")
+
+    def other(messages, order=""):
+        return "Something else."
+
+    run, departed = replay_against(tmp_path / "a", other, case="track")
+    assert [one.case_id for one in run.sessions] == ["track"]
+    assert len(departed) == 1
+
+
 def test_where_an_agent_departs_it_can_go_on_live(tmp_path: Path) -> None:
     play(World(), tmp_path / "a")
     live = World()

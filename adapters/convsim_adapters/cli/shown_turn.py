@@ -15,7 +15,7 @@ from convsim_adapters.cli.shown_session import Talk, heading
 from convsim_adapters.cli.tables import FAILED, ROOMY, call_words
 from convsim_adapters.report.requests import laid_out
 from convsim_adapters.running.results import SessionResult, Usage
-from convsim_fp.core import AgentReplied, Failed, Lane, Message, Prompt, render
+from convsim_fp.core import AgentReplied, Failed, Lane, Prompt, render
 from convsim_fp.journal import SessionLog
 
 __all__ = ["turn_shown"]
@@ -80,13 +80,9 @@ def _sent(one: Put, log: SessionLog) -> Iterator[tuple[str, str]]:
                 yield "reply schema", laid_out(content.schema)
         case _:
             for said in content:
-                yield ("user" if said.speaker == "user" else "assistant"), _with_calls(said)
+                yield ("user" if said.speaker == "user" else "assistant"), said.text
             if one.place.lane is Lane.AGENT and log.case.context:
                 yield "context of the case", laid_out(log.case.context)
-
-
-def _with_calls(message: Message) -> str:
-    return "\n".join((message.text, *map(call_words, message.tool_calls)))
 
 
 def _back(one: Put) -> Text:

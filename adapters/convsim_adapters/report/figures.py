@@ -12,6 +12,7 @@ __all__ = ["Bin", "Distribution", "distribution_of"]
 
 MOST = 12  # bars
 STEPS = (1.0, 2.0, 5.0, 10.0)
+TINY = 1e-300
 
 
 @frozen
@@ -45,7 +46,8 @@ class Distribution:
         if not self.bins:
             return "not known"
         if self.least == self.most:
-            return f"all {self.shown(self.most)}"
+            same = self.shown(self.most)
+            return f"{same} where it is known; {self.unknown} not" if self.unknown else f"all {same}"
         ends = f"{self.shown(self.least)} to {self.shown(self.most)}"
         known = f"median {self.shown(self.middle)}, {ends}"
         return f"{known}; {self.unknown} not known" if self.unknown else known
@@ -92,8 +94,13 @@ def _width(least: float, most: float, *, whole: bool) -> float:
     """The smallest round width with which the bars are few enough."""
     span = most - least
     if span <= 0:
-        return 1.0 if whole or most <= 0 else 10.0 ** floor(log10(most))
+        return 1.0 if whole or most <= 0 else _power(most)
     rough = span / (MOST - 1)
-    size = 10.0 ** floor(log10(rough))
+    size = _power(rough)
     width = next(step * size for step in STEPS if step * size >= rough)
     return max(1.0, width) if whole else width
+
+
+def _power(value: float) -> float:
+    """The power of ten at or below a value; none so small that it could not be divided by."""
+    return max(10.0 ** floor(log10(value)), TINY)

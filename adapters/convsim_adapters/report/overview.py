@@ -96,7 +96,7 @@ def overview_of(recording: Recording) -> Overview:
         unfinished=run.unfinished,
         sessions=len(run.sessions),
         achieved=run.achieved,
-        rate=share(run.achieved, len(run.sessions)),
+        rate=share(run.achieved, len(run.sessions)) if run.sessions else "–",
         interval=interval_of(run.achieved, len(run.sessions)),
         trials=max((log.session.trial for log in recording.logs), default=1),
         totals=tuple(_totals(run)),

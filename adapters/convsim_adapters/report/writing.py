@@ -55,7 +55,14 @@ def _directory(run: Run | str | Path) -> Path:
 
 
 def _write(path: Path, page: str) -> None:
-    """Write the file beside its place, then put it there; only its owner may read it."""
+    """Write the file beside its place, then put it there; only its owner may read it.
+
+    A link is followed. What is no plain file (a pipe, a device) is left as it is, and refused.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        what = f"is {str(path)!r}, which is no plain file; name one that may be written or replaced"
+        raise InvalidSpec([Problem("out", what)])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=path.parent, prefix=".") as made:

@@ -85,6 +85,7 @@ def test_bars_of_counts_are_of_one_number_each_where_they_are_few() -> None:
         ([], "not known"),
         ([None], "not known"),
         ([3, 3], "all 3"),
+        ([3, None, 3], "3 where it is known; 1 not"),
         ([1, None, 2], "median 1.5, 1 to 2; 1 not known"),
     ],
 )

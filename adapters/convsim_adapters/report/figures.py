@@ -46,8 +46,8 @@ class Distribution:
         if not self.bins:
             return "not known"
         if self.least == self.most:
-            same = self.shown(self.most)
-            return f"{same} where it is known; {self.unknown} not" if self.unknown else f"all {same}"
+            same, unknown = self.shown(self.most), self.unknown
+            return f"{same} where it is known; {unknown} not" if unknown else f"all {same}"
         ends = f"{self.shown(self.least)} to {self.shown(self.most)}"
         known = f"median {self.shown(self.middle)}, {ends}"
         return f"{known}; {self.unknown} not known" if self.unknown else known

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.benchmark
 TABLE = "processes"
 ROWS: list[tuple[str, str, str, str]] = []
 
-RUNS = 3
+RUNS = 5
 BURNT = 0.005  # seconds of the processor for each call
 WORK = Work(sessions=200, turns=5, at_once=50, model=0.0, agent=BURNT)
 

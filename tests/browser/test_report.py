@@ -324,10 +324,10 @@ def test_on_a_phone_it_is_one_column(opened: Callable[..., Any]) -> None:
         page = opened(name, viewport=PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         page.click("#rows li:nth-child(2) a")
-        assert not page.is_visible("#sessions")
+        page.wait_for_selector("#sessions", state="hidden")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         page.click("text=All sessions")
-        assert page.is_visible("#sessions")
+        page.wait_for_selector("#sessions", state="visible")
 
 
 def test_printed_it_is_the_conversation_alone(opened) -> None:

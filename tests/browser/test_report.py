@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from recorded import case, session, write_run
 
+from convsim_adapters import simulate
 from convsim_adapters.report import write_report
 from convsim_fp import Rules, goals, users
 from convsim_fp.core import ToolCall, render
@@ -109,6 +110,56 @@ def test_a_search_finds_failures_rationales_and_arguments(opened) -> None:
         assert names(page) == found
     search(page, "refund_order currency")
     assert set(names(page)) == {"refund/1", "refund/2", "slow/1"}
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("#nosuch%2F1/3", "no session of this report"),
+        ("#refund%2F2/99", "no turn of refund/2"),
+        ("#refund/2/3", ""),
+        ("#refund/2", ""),
+        ("", ""),
+    ],
+)
+def test_a_link_that_leads_nowhere_says_so(opened, link, said) -> None:
+    """One whose slash a mail program wrote as it is leads where it should."""
+    page = opened("one", link)
+    assert said in page.inner_text("#lost") if said else not page.is_visible("#lost")
+    assert page.is_visible("#session-title") == ("refund" in link)
+
+
+def test_a_key_that_opens_a_session_can_be_gone_back_from(opened) -> None:
+    page = opened("one")
+    page.keyboard.press("j")
+    first = page.inner_text("#session-title")
+    page.keyboard.press("j")
+    assert page.inner_text("#session-title") != first
+    page.go_back()
+    page.wait_for_function(
+        "want => document.getElementById('session-title').innerText === want", arg=first
+    )
+
+
+def test_what_turns_lines_around_is_not_drawn(opened, tmp_path: Path) -> None:
+    case = {"goal": "greet", "script": ["red \u202eRTL \x1b[31m"], "goal_when": "hi"}
+    run = simulate([case], lambda messages: "hi", out=tmp_path / "run")
+    page = opened(write_report(run), "#case-0%2F1")
+    assert "red \ufffdRTL \ufffd[31m" in page.inner_text("#turn-1")
+
+
+def test_a_session_of_one_run_only_is_told_as_such(opened, tmp_path: Path) -> None:
+    runs = [
+        simulate(
+            [{"goal": "greet", "id": name, "script": ["Hello."], "goal_when": "hi"}],
+            lambda messages: "hi",
+            out=tmp_path / name,
+        )
+        for name in ("before", "after")
+    ]
+    page = opened(write_report(*runs))
+    assert "0 ended otherwise, 0 said otherwise, 2 in one run only" in page.inner_text("#overview")
+    assert page.locator("#rows .figures").all_inner_texts() == ["only in A", "only in B"]
 
 
 def test_a_link_leads_to_its_turn(opened) -> None:

@@ -31,6 +31,11 @@ class Pairing:
         return len(set(self.reasons)) > 1
 
     @property
+    def alone(self) -> bool:
+        """Whether one of the runs does not have it."""
+        return None in self.places
+
+    @property
     def urgency(self) -> int:
         """Its place: what ended otherwise, then what was said otherwise, then the rest."""
         return 0 if self.changed else 1 if self.parting is not None else 2

@@ -6,6 +6,9 @@
   const byId = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(byId(id).textContent);
 
+  // What would draw nothing, or the words around it in another order; the terminal shows the same.
+  const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
   function el(name, told = {}, ...inside) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(told)) {
@@ -14,7 +17,8 @@
       else if (key === "class") made.className = value;
       else made.setAttribute(key, value === true ? "" : value);
     }
-    made.append(...inside.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+    const shown = inside.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+    made.append(...shown.map((one) => typeof one === "string" ? one.replace(UNSHOWN, "\ufffd") : one));
     return made;
   }
 
@@ -297,7 +301,8 @@
     const one = entry.first;
     const turn = hit?.turn ?? entry.parts?.turn;
     const figures = two
-      ? entry.parts ? `departs at turn ${entry.parts.turn}` : "said the same"
+      ? entry.at.includes(null) ? `only in ${SIDES[entry.at[0] === null ? 1 : 0]}`
+        : entry.parts ? `departs at turn ${entry.parts.turn}` : "said the same"
       : joined([count(one.turns, "turn"), `${one.seconds.toFixed(1)} s`, one.costs === "–" ? null : one.costs]);
     const ends = !two || !entry.changed ? [reason(one)] : [reason(entry.rows[0]), " → ", reason(entry.rows[1])];
     const why = hit ? marked(hit.text, state.found) : [one.why || (entry.rows[1]?.why ?? "")];
@@ -441,7 +446,9 @@
   }
 
   function chat(sent) {
-    const said = sent.map(([role, text]) => [el("p", { class: "role" }, role), el("pre", {}, text)]);
+    // To the letter, as a text that is not looked through.
+    const exactly = (text) => el("pre", {}, document.createTextNode(text));
+    const said = sent.map(([role, text]) => [el("p", { class: "role" }, role), exactly(text)]);
     return el("div", { class: "chat" }, said);
   }
 
@@ -574,10 +581,21 @@
   // Where the page is: #session/turn
 
   function route({ focus = true } = {}) {
-    const [name, turn] = location.hash.slice(1).split("/");
-    const entry = byAddress.get(name) ?? null;
-    if (entry === null && name) return;
-    show(entry, turn === undefined || turn === "" ? null : Number(turn), { focus });
+    const [entry, turn] = addressed(location.hash.slice(1).split("/"));
+    const named = location.hash.length > 1;
+    show(entry, turn ? Number(turn) : null, { focus });
+    const gone = entry === null ? named : Boolean(turn) && !byId(`turn-${turn}`);
+    const what = entry === null ? "no session of this report" : `no turn of ${entry.id}`;
+    byId("lost").hidden = !gone;
+    byId("lost").textContent = gone ? `The link leads to ${what}.` : "";
+  }
+
+  // A mail program may have written the slash in a session's name as it is.
+  function addressed(parts) {
+    const whole = (some) => byAddress.get(encodeURIComponent(some.join("/")));
+    if (byAddress.has(parts[0])) return [byAddress.get(parts[0]), parts[1]];
+    if (whole(parts)) return [whole(parts), undefined];
+    return [whole(parts.slice(0, -1)) ?? null, parts.at(-1)];
   }
 
   function show(entry, turn, { focus = true } = {}) {
@@ -629,7 +647,8 @@
 
   function go(entry, turn = null) {
     if (!entry) return;
-    moveTo(link(entry, turn));
+    if (entry === state.current) moveTo(link(entry, turn));
+    else window.history.pushState(null, "", link(entry, turn));
     show(entry, turn);
   }
 

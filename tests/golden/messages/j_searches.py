@@ -1,6 +1,7 @@
 """What is said of runs that lack something, of other processes, and of searches."""
 
 import asyncio
+import os
 import runpy
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def again(desk) -> None:
     desk.by(fork_run, "own", "nobody", at_turn=1, **own)
     run = simulate(SCRIPTED, hi, save=False)
     desk.by(write_report, run)
+    os.mkfifo("pipe")
+    desk.by(write_report, "own", out="pipe")
     desk.by(run.to_frame, by="turns")
     desk.by(run.exit_code, 90)
     desk.by(simulate, [{**SCRIPTED[0], "gaol_when": "x"}], hi, save=False)

@@ -127,6 +127,19 @@ def test_a_link_that_leads_nowhere_says_so(opened, link, said) -> None:
     page = opened("one", link)
     assert said in page.inner_text("#lost") if said else not page.is_visible("#lost")
     assert page.is_visible("#session-title") == ("refund" in link)
+    page.keyboard.press("j")
+    assert not page.is_visible("#lost")
+
+
+def test_a_name_with_slash_and_space_is_found_however_its_link_was_written(
+    opened, tmp_path: Path
+) -> None:
+    case = {"goal": "greet", "id": "my case/x", "script": ["Hello. 😀"], "goal_when": "hi"}
+    report = write_report(simulate([case], lambda messages: "hi", out=tmp_path / "run"))
+    for link in ("#my%20case%2Fx%2F1/1", "#my%20case/x/1/1", "#my%20case/x/1"):
+        page = opened(report, link)
+        assert page.inner_text("#session-title") == "my case/x"
+        assert "Hello. 😀" in page.inner_text("#turn-1")
 
 
 def test_a_key_that_opens_a_session_can_be_gone_back_from(opened) -> None:
@@ -142,10 +155,10 @@ def test_a_key_that_opens_a_session_can_be_gone_back_from(opened) -> None:
 
 
 def test_what_turns_lines_around_is_not_drawn(opened, tmp_path: Path) -> None:
-    case = {"goal": "greet", "script": ["red \u202eRTL \x1b[31m"], "goal_when": "hi"}
+    case = {"goal": "greet", "script": ["red \u202eRTL \x1b[31m\r\nand on"], "goal_when": "hi"}
     run = simulate([case], lambda messages: "hi", out=tmp_path / "run")
     page = opened(write_report(run), "#case-0%2F1")
-    assert "red \ufffdRTL \ufffd[31m" in page.inner_text("#turn-1")
+    assert "red \ufffdRTL \ufffd[31m\nand on" in page.inner_text("#turn-1")
 
 
 def test_a_session_of_one_run_only_is_told_as_such(opened, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@
   const read = (id) => JSON.parse(byId(id).textContent);
 
   // What would draw nothing, or the words around it in another order; the terminal shows the same.
-  const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+  const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\p{Cs}]/gu;
+  const drawn = (text) => text.replaceAll("\r\n", "\n").replace(UNSHOWN, "\ufffd");
 
   function el(name, told = {}, ...inside) {
     const made = document.createElement(name);
@@ -18,7 +19,7 @@
       else made.setAttribute(key, value === true ? "" : value);
     }
     const shown = inside.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
-    made.append(...shown.map((one) => typeof one === "string" ? one.replace(UNSHOWN, "\ufffd") : one));
+    made.append(...shown.map((one) => typeof one === "string" ? drawn(one) : one));
     return made;
   }
 
@@ -587,18 +588,27 @@
     const gone = entry === null ? named : Boolean(turn) && !byId(`turn-${turn}`);
     const what = entry === null ? "no session of this report" : `no turn of ${entry.id}`;
     byId("lost").hidden = !gone;
-    byId("lost").textContent = gone ? `The link leads to ${what}.` : "";
+    byId("lost").textContent = gone ? drawn(`The link leads to ${what}.`) : "";
+  }
+
+  function decoded(part) {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part; // a sign of percent that stands for itself
+    }
   }
 
   // A mail program may have written the slash in a session's name as it is.
   function addressed(parts) {
-    const whole = (some) => byAddress.get(encodeURIComponent(some.join("/")));
+    const whole = (some) => byAddress.get(encodeURIComponent(some.map(decoded).join("/")));
     if (byAddress.has(parts[0])) return [byAddress.get(parts[0]), parts[1]];
     if (whole(parts)) return [whole(parts), undefined];
     return [whole(parts.slice(0, -1)) ?? null, parts.at(-1)];
   }
 
   function show(entry, turn, { focus = true } = {}) {
+    byId("lost").hidden = true;
     const other = entry !== state.current;
     state.current = entry;
     byId("session").hidden = entry === null;

@@ -29,6 +29,7 @@ __all__ = [
     "Step",
     "StopReason",
     "Stopped",
+    "is_checked_end",
 ]
 
 
@@ -216,6 +217,22 @@ class State:
         detail = self.phase.detail if isinstance(self.phase, Stopped) else ""
         missed = self.verdicts[-1].rationale if self.verdicts else ""
         return "; ".join(filter(None, (detail, missed if missed != detail else "")))
+
+
+DECIDED_BY_CHECK = (StopReason.GOAL_ACHIEVED, StopReason.GOAL_CHECK_FAILED)
+
+
+def is_checked_end(end: Phase, verdicts: int, *, checked: bool) -> bool:
+    """Whether the goal check decided the end, so that what the user said ahead of it is lost.
+
+    `checked` tells whether the check was asked of the last reply. The user's own word that the goal
+    is achieved adds a verdict to those of the check, of which there is at most one a turn.
+
+    >>> is_checked_end(Stopped(StopReason.GOAL_ACHIEVED, turns=2), 2, checked=True)
+    True
+    """
+    decided = isinstance(end, Stopped) and end.reason in DECIDED_BY_CHECK
+    return checked and decided and verdicts <= end.turns
 
 
 @frozen

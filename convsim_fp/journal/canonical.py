@@ -15,7 +15,7 @@ from convsim_fp.core.envelope import Entry, Facts, Observed
 from convsim_fp.core.json_values import JsonObject
 from convsim_fp.core.prompts import Prompt
 from convsim_fp.core.requests import CallAgent, CallUser, Generate, Lane, Request
-from convsim_fp.core.state import State, Stopped, StopReason
+from convsim_fp.core.state import State, StopReason, is_checked_end
 from convsim_fp.journal.codec import record_to_plain
 from convsim_fp.journal.lines import write_line
 from convsim_fp.journal.logs import Recorded, SessionLog
@@ -82,16 +82,10 @@ def _in_order(entries: tuple[Entry, ...], end: State) -> Iterator[Entry]:
 
 
 def _overtaken(answers: tuple[Entry, ...], end: State) -> bool:
-    """Whether the goal check decided the end, so that what the user said ahead does not count.
-
-    The user's own word that the goal is achieved adds a verdict to those of the check.
-    """
+    """Whether what the user said ahead does not count."""
     last = (end.turns, ORDER.index(Lane.GOAL_CHECK))
-    if not (isinstance(end.phase, Stopped) and any(_place(one)[:2] == last for one in answers)):
-        return False
-    own_word = len(end.verdicts) > end.turns
-    achieved = end.phase.reason is StopReason.GOAL_ACHIEVED and not own_word
-    return achieved or end.phase.reason is StopReason.GOAL_CHECK_FAILED
+    checked = any(_place(one)[:2] == last for one in answers)
+    return is_checked_end(end.phase, len(end.verdicts), checked=checked)
 
 
 def _place(entry: Entry) -> tuple[int, int, int]:

@@ -173,6 +173,9 @@ def test_a_session_of_one_run_only_is_told_as_such(opened, tmp_path: Path) -> No
     page = opened(write_report(*runs))
     assert "0 ended otherwise, 0 said otherwise, 2 in one run only" in page.inner_text("#overview")
     assert page.locator("#rows .figures").all_inner_texts() == ["only in A", "only in B"]
+    choices = page.locator("#outcome option").all_inner_texts()
+    assert "in one run only (2)" in choices
+    assert not any("otherwise (2)" in one for one in choices)
 
 
 def test_a_link_leads_to_its_turn(opened) -> None:

@@ -98,12 +98,13 @@ import os
 
 os.makedirs("below", exist_ok=True)
 os.chdir("below")
+DEEPER = os.path.abspath("deeper")
 
 
 class Agent:
     def __init__(self):
-        os.makedirs("deeper", exist_ok=True)
-        os.chdir("deeper")
+        os.makedirs(DEEPER, exist_ok=True)  # each session in a thread of its own
+        os.chdir(DEEPER)
 
     def __call__(self, messages):
         return "here"

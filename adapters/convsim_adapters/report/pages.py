@@ -96,8 +96,7 @@ def _data(recordings: Sequence[Recording], pairs: Sequence[Pairing]) -> Iterator
 
 def _pair(pair: Pairing) -> Record:
     record: Record = {"at": pair.places}
-    if pair.changed:
-        record["changed"] = True
+    record |= {name: True for name in ("changed", "alone") if getattr(pair, name)}
     if pair.parting is not None:
         record["parts"] = {"turn": pair.parting.turn, "message": pair.parting.message}
     return record

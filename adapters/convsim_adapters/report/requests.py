@@ -17,15 +17,16 @@ from convsim_fp.core import (
     Failed,
     Generated,
     Interrupted,
+    Lane,
     Observation,
     Prompt,
     RequestId,
-    StopReason,
     Transcript,
     thaw,
 )
 from convsim_fp.core.envelope import Facts
 from convsim_fp.core.json_values import Json, readable
+from convsim_fp.core.state import is_checked_end
 from convsim_fp.core.transcript import Message, ToolCall
 from convsim_fp.journal import Recorded, SessionLog
 from convsim_fp.texts import V1
@@ -34,7 +35,6 @@ __all__ = ["Texts", "calls_record", "laid_out", "message_record", "request_recor
 
 Record = dict[str, object]
 BEFORE, AFTER = V1.objected("\0", "").split("\0")
-ENDED_BY_A_VERDICT = (StopReason.GOAL_ACHIEVED, StopReason.GOAL_CHECK_FAILED)
 OBJECTED = re.compile(f"{re.escape(BEFORE)}(.+?){re.escape(AFTER)}", re.DOTALL)
 
 
@@ -121,13 +121,15 @@ def _facts(facts: Facts, begun: float) -> Record:
 def told_ahead(log: SessionLog) -> int | None:
     """The turn for which the user was asked ahead and which never was: a verdict came first.
 
-    Where the answer came before the verdict, nothing else in the journal says so. A session that
-    the user's own word ended has a verdict more than it has turns.
+    Where the answer came before the verdict, nothing else in the journal says so.
     """
-    if log.ended is None or log.ended.phase.reason not in ENDED_BY_A_VERDICT:
+    if log.ended is None:
         return None
-    turns = log.ended.phase.turns
-    return turns + 1 if len(log.ended.verdicts) <= turns else None
+    end = log.ended.phase
+    last = (end.turns, Lane.GOAL_CHECK)
+    checked = any(one.id and (one.id.turn, one.id.lane) == last for one in log.folded)
+    lost = is_checked_end(end, len(log.ended.verdicts), checked=checked)
+    return end.turns + 1 if lost else None
 
 
 def _place(asked: RequestId | None, beyond: int | None) -> Record:

@@ -27,8 +27,8 @@ class Pairing:
 
     @property
     def changed(self) -> bool:
-        """Whether it ended for another reason, or is in one run only."""
-        return len(set(self.reasons)) > 1
+        """Whether both runs have it, and it ended for another reason."""
+        return not self.alone and len(set(self.reasons)) > 1
 
     @property
     def alone(self) -> bool:
@@ -37,8 +37,8 @@ class Pairing:
 
     @property
     def urgency(self) -> int:
-        """Its place: what ended otherwise, then what was said otherwise, then the rest."""
-        return 0 if self.changed else 1 if self.parting is not None else 2
+        """Its place: what ended otherwise, what was said otherwise, what one has, then the rest."""
+        return 0 if self.changed else 1 if self.parting is not None else 2 if self.alone else 3
 
 
 @frozen

@@ -175,4 +175,5 @@ def record_of_job(record: Record) -> Message:
 
 def record_from_job(read: Message) -> Record:
     """What a session cost, read back."""
-    return Record(Usage(**read["usage"]), read["seconds"], read["until"])
+    usage = Usage(**read["usage"])
+    return Record(usage, read["seconds"], read["until"], read["ahead"], read["checked"])

@@ -8,15 +8,12 @@ from typing import Protocol
 from attrs import Factory, define, evolve, frozen
 
 from convsim_adapters.running.results import SessionResult, Usage, asked_for, facts_of
-from convsim_fp.core import CallAgent, Lane, State, StopReason
+from convsim_fp.core import CallAgent, Lane, State
+from convsim_fp.core.state import is_checked_end
 from convsim_fp.interpreters import Entry, Sink, Spent, no_sink
 from convsim_fp.journal import Recorded, SessionLog
 
 __all__ = ["Record", "Recorder", "Tally", "Watch", "result_of"]
-
-
-# By the goal check, if not by the user's own word.
-DECIDED = (StopReason.GOAL_ACHIEVED, StopReason.GOAL_CHECK_FAILED)
 
 
 @frozen
@@ -90,8 +87,7 @@ class Record:
 
     def usage_at(self, end: State) -> Usage:
         """What a session came to: what its user said ahead of the last verdict is wasted, too."""
-        decided = end.stop_reason in DECIDED and len(end.verdicts) <= end.turns
-        if not (self.ahead and self.checked and decided):  # else it was the user's own word
+        if not is_checked_end(end.phase, len(end.verdicts), checked=self.checked):
             return self.usage
         return evolve(self.usage, wasted=self.usage.wasted + self.ahead)
 

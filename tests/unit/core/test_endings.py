@@ -31,6 +31,7 @@ from convsim_fp.core import (
     start,
     step,
 )
+from convsim_fp.core.state import Checking, is_checked_end
 from convsim_fp.testing import drive
 
 CASE = TestCase(goal="return the red shoes")
@@ -341,3 +342,22 @@ def test_other_history_turns_do_not_count() -> None:
     end, state = stopped(Rules(never_leaves, goals.never, max_turns=1), agent("Sure."), case)
     assert end.turns == 1
     assert said(state) == ["Shoes!", "Which?", "Where is my order?", "Sure."]
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdicts", "checked", "by_the_check"),
+    [
+        (StopReason.GOAL_ACHIEVED, 2, True, True),
+        (StopReason.GOAL_CHECK_FAILED, 1, True, True),
+        (StopReason.GOAL_ACHIEVED, 3, True, False),  # the user's own word, after two of the check
+        (StopReason.GOAL_ACHIEVED, 1, False, False),  # by a user that judges for itself
+        (StopReason.MAX_TURNS, 2, True, False),
+    ],
+)
+def test_whose_word_was_the_last_is_told(reason, verdicts, checked, by_the_check) -> None:
+    end = Stopped(reason, turns=2)
+    assert is_checked_end(end, verdicts, checked=checked) is by_the_check
+
+
+def test_what_goes_on_was_ended_by_nobody() -> None:
+    assert not is_checked_end(Checking(2), 1, checked=True)

@@ -200,7 +200,7 @@
   const GROUPS = {
     achieved: "goal reached", missed: "goal missed", failed: "failed", cut: "cut short", unfinished: "unfinished",
   };
-  const CHANGES = { changed: "ended otherwise", parts: "said otherwise" };
+  const CHANGES = { changed: "ended otherwise", parts: "said otherwise", alone: "in one run only" };
   const TROUBLES = {
     again: "something asked again", retried: "something sent again", wasted: "something asked for nothing",
   };
@@ -302,7 +302,7 @@
     const one = entry.first;
     const turn = hit?.turn ?? entry.parts?.turn;
     const figures = two
-      ? entry.at.includes(null) ? `only in ${SIDES[entry.at[0] === null ? 1 : 0]}`
+      ? entry.alone ? `only in ${SIDES[entry.at[0] === null ? 1 : 0]}`
         : entry.parts ? `departs at turn ${entry.parts.turn}` : "said the same"
       : joined([count(one.turns, "turn"), `${one.seconds.toFixed(1)} s`, one.costs === "–" ? null : one.costs]);
     const ends = !two || !entry.changed ? [reason(one)] : [reason(entry.rows[0]), " → ", reason(entry.rows[1])];
@@ -562,7 +562,7 @@
       ...(two ? [] : [about(its)]),
       el("div", { class: "talk" },
         history(entry), turnsOf(entry).map((turn) => turnSection(entry, turn)), outside(entry)));
-    document.title = `${entry.id} · ${runs.map((one) => one.name).join(" and ")}`;
+    document.title = drawn(`${entry.id} · ${runs.map((one) => one.name).join(" and ")}`);
   }
 
   async function copied(button, hash) {
@@ -693,7 +693,7 @@
   function back() {
     if (document.activeElement === byId("query")) byId("query").blur();
     else if (state.current) {
-      moveTo("#");
+      window.history.pushState(null, "", "#");
       show(null, null);
     }
   }

@@ -1,5 +1,6 @@
 """Sessions as the report has them: turns, verdicts, requests, and two runs side by side."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ from attrs import evolve
 from hypothesis import given
 from recorded import rich_run
 
-from convsim_adapters import diff_runs, read_run
+from convsim_adapters import diff_runs, read_run, simulate
 from convsim_adapters.report.reading import Recording, read_recording
-from convsim_adapters.report.requests import Texts, request_records
+from convsim_adapters.report.requests import Texts, request_records, told_ahead
 from convsim_adapters.report.sessions import row_record, session_record
 from convsim_adapters.report.sides import changes_of, pairs_of
 from convsim_adapters.report.turns import judged, parting, turns_of
@@ -147,11 +148,13 @@ def test_two_runs_are_paired_as_the_command_compares_them(tmp_path: Path) -> Non
     ]
 
 
-def test_a_session_of_one_run_only_is_a_change(rich: Recording) -> None:
+def test_a_session_of_one_run_only_is_told_apart_from_a_change(rich: Recording) -> None:
     fewer = evolve(rich.journal, sessions=rich.logs[1:])
     pairs = pairs_of([rich, Recording("b", fewer)])
     assert pairs[0].id == rich.logs[0].session.id
     assert pairs[0].reasons == ("goal_achieved", "(none)")
+    assert [(pair.alone, pair.changed) for pair in pairs[:2]] == [(True, False), (False, False)]
+    assert changes_of(pairs) == ()
 
 
 def test_a_directory_without_a_journal_is_refused(tmp_path: Path) -> None:
@@ -164,3 +167,21 @@ def test_what_is_written_of_the_run_may_be_missing_or_broken(tmp_path: Path) -> 
     for text in ("", "[]", '{"totals": 3, "status": 7}'):
         (run / "run.json").write_text(text)
         assert read_recording(run).seconds == 0
+
+
+def test_the_last_word_of_a_user_that_judges_for_itself_was_not_asked_for_nothing(
+    tmp_path: Path,
+) -> None:
+    says = ("continue", "Refund it."), ("satisfied", "")
+    replies = iter(
+        json.dumps({"reason": "so", "status": status, "message": words}) for status, words in says
+    )
+    run = simulate(
+        [{"goal": "a refund"}],
+        lambda messages: "Done.",
+        user="by-user",
+        user_model=lambda request: next(replies),
+        out=tmp_path / "run",
+    )
+    assert (run.sessions[0].stop_reason, run.usage.wasted) == (StopReason.GOAL_ACHIEVED, 0)
+    assert told_ahead(read_recording(tmp_path / "run").logs[0]) is None
